@@ -1,0 +1,87 @@
+/** One line per event, JSON for machines or aligned text for a terminal. Secrets are cut out by key name before anything is written. */
+
+import type { Writable } from 'node:stream';
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A log whose every line carries these fields too. */
+  with(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'pretty';
+  readonly output: Writable;
+}
+
+const secretKey =
+  /secret|password|passwd|token$|^token|authorization|cookie|^code$|code_verifier|assertion|private|^key$|^hash$|otp/i;
+const masked = '[redacted]';
+
+export function log(options: LogOptions): Log {
+  const threshold = logLevels.indexOf(options.level);
+  const line = options.format === 'json' ? jsonLine : prettyLine;
+  const make = (bound: LogFields): Log => {
+    const at = (level: LogLevel) =>
+      logLevels.indexOf(level) < threshold
+        ? () => {}
+        : (event: string, fields: LogFields = {}) => {
+            options.output.write(line(level, event, redact({ ...bound, ...fields }, options.level === 'debug')));
+          };
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      with: (fields) => make({ ...bound, ...fields }),
+    };
+  };
+  return make({});
+}
+
+/** For tests and for code that must be quiet. */
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+
+function redact(fields: LogFields, withStack: boolean): Record<string, unknown> {
+  const clean: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    clean[key] = secretKey.test(key) ? masked : plain(value, withStack);
+  }
+  return clean;
+}
+
+function plain(value: unknown, withStack: boolean): unknown {
+  if (value instanceof Error) return withStack ? value.stack : causes(value);
+  if (value instanceof URL) return value.href;
+  if (Array.isArray(value)) return value.map((item) => plain(item, withStack));
+  if (typeof value === 'object' && value !== null) return redact(value as LogFields, withStack);
+  return value;
+}
+
+function causes(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${causes(error.cause)}` : error.message;
+}
+
+function jsonLine(level: LogLevel, event: string, fields: LogFields): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`;
+}
+
+function prettyLine(level: LogLevel, event: string, fields: LogFields): string {
+  const time = new Date().toTimeString().slice(0, 8);
+  const tail = Object.entries(fields).map(([key, value]) => `${key}=${pretty(value)}`);
+  return `${[time, level.toUpperCase().padEnd(5), event, ...tail].join(' ')}\n`;
+}
+
+/** Control characters never reach a terminal as they are: a log line is one line. */
+function pretty(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text);
+}

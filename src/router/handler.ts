@@ -1,0 +1,89 @@
+/** The vocabulary every room speaks: a request in flight, an answer as a value, and what turns one into the other. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Log } from '../log.ts';
+
+/** One request in flight. Never mutated: a stage passes a copy forward. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Scheme, host and client address are settled behind trusted proxies before any stage sees them. */
+  readonly scheme: 'http' | 'https';
+  /** Lower case, without port or trailing dot. Empty where HTTP/1.0 sent none. */
+  readonly host: string;
+  /** Normalised: no dot segments, no doubled slashes, unreserved escapes decoded. The same string is routed, guarded and forwarded. */
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly query: string;
+  readonly clientAddress: string;
+  readonly log: Log;
+  /** The whole request body, read once. Refuses with 413 beyond `limit` bytes, before reading where Content-Length tells. */
+  body(limit: number): Promise<Buffer>;
+  /** A WebSocket upgrade travels the same pipeline and meets the same guard. */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
+  /** Whom the access token speaks for. Set by the guard and by nothing else. */
+  readonly caller?: Caller;
+}
+
+export interface Caller {
+  /** `provider:subject`, the token's `sub`: what a decision may rest on. */
+  readonly subject: string;
+  /** For people to read, never for a decision. */
+  readonly username: string;
+  readonly clientId: string;
+  readonly scope: ReadonlySet<string>;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** An answer as a value; the entrypoint writes it. An object body is sent as JSON. */
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string | Buffer | object;
+}
+
+/** Returned by a service that wrote to `res` itself. Explicit, so that a forgotten return fails to compile. */
+export const streamed: unique symbol = Symbol('streamed');
+
+export type Answer = Reply | typeof streamed;
+export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
+export type Middleware = (next: Handler) => Handler;
+
+export interface Route {
+  readonly name: string;
+  /** Traefik v3 syntax: Host(`mcp.example.com`) && PathPrefix(`/files`) */
+  readonly rule: string;
+  /** Highest wins; 0 or absent means the rule's length. */
+  readonly priority?: number;
+  /** Whether a guard stands before the service; told to the operator, not acted on. */
+  readonly guarded: boolean;
+  /** What answers, in the operator's words. */
+  readonly target: string;
+  /** Outermost first. */
+  readonly middlewares?: readonly Middleware[];
+  readonly service: Handler;
+}
+
+/** An error that knows its answer. Anything else thrown is a bug: 500 with a reference id. The message and cause are only logged. */
+export class Refusal extends Error {
+  readonly reply: Reply;
+  constructor(message: string, reply: Reply, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'Refusal';
+    this.reply = reply;
+  }
+}
+
+/** A refusal in the shape all our JSON errors have, `{error, error_description}`. */
+export function refusal(
+  status: number,
+  error: string,
+  description: string,
+  options: ErrorOptions & { headers?: Record<string, string> } = {},
+): Refusal {
+  const { headers, ...rest } = options;
+  const reply = { status, body: { error, error_description: description }, ...(headers && { headers }) };
+  return new Refusal(`${error}: ${description}`, reply, rest);
+}

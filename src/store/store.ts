@@ -1,0 +1,52 @@
+/** The gateway's shared memory: what must survive a request, a restart or the death of one of several gateways. */
+
+/**
+ * Contract, held by every implementation (test/support/store-contract.ts):
+ * - Each verb is atomic. Concurrent verbs on one key happen in some order; none is lost.
+ * - A promise that resolved is durable to the degree the implementation promises: `memory:` until the process ends,
+ *   `file:` and `redis:` beyond it.
+ * - A key is gone at the moment its time to live ends, whether or not its memory has been taken back yet.
+ * - Values are JSON; what comes out is a copy, so changing it changes nothing stored.
+ * - A verb rejects with `StoreUnavailable` where the store cannot be reached, within 5 s; it never waits without bound.
+ */
+export interface Store extends AsyncDisposable {
+  get(key: string): Promise<unknown>;
+  /**
+   * `ttl` in seconds; without it the key stays until deleted, and a former time to live ends.
+   * `only: 'absent'` makes the write a claim, `only: 'present'` a renewal that cannot bring back what was deleted:
+   * false where the condition did not hold and nothing was written.
+   */
+  set(key: string, value: unknown, options?: { ttl?: number; only?: 'absent' | 'present' }): Promise<boolean>;
+  /** True for exactly one caller: the one whose call removed the key. */
+  delete(key: string): Promise<boolean>;
+  /** Adds one and answers the new count. A counter begins at the first call and ends `ttl` seconds after that one. */
+  increment(key: string, ttl: number): Promise<number>;
+  /** Live keys with this prefix, in no order; keys written meanwhile may or may not appear. */
+  keys(prefix: string): AsyncIterable<string>;
+}
+
+/** The store could not be asked. What needs it answers 503 with Retry-After. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** One kind of record under its own prefix. */
+export interface Collection<T> {
+  get(id: string): Promise<T | undefined>;
+  set(id: string, value: T, options?: { ttl?: number; only?: 'absent' | 'present' }): Promise<boolean>;
+  delete(id: string): Promise<boolean>;
+  ids(): AsyncIterable<string>;
+}
+
+/** `prefix` without its colon; every one of them is listed in docs/storage.md. */
+export function collection<T>(store: Store, prefix: string): Collection<T> {
+  const start = `${prefix}:`;
+  return {
+    get: (id) => store.get(start + id) as Promise<T | undefined>,
+    set: (id, value, options) => store.set(start + id, value, options),
+    delete: (id) => store.delete(start + id),
+    async *ids() {
+      for await (const key of store.keys(start)) yield key.slice(start.length);
+    },
+  };
+}
