@@ -6,20 +6,24 @@
  * - A promise that resolved is durable to the degree the implementation promises: `memory:` until the process ends,
  *   `file:` and `redis:` beyond it.
  * - A key is gone at the moment its time to live ends, whether or not its memory has been taken back yet.
- * - Values are JSON; what comes out is a copy, so changing it changes nothing stored.
- * - A verb rejects with `StoreUnavailable` where the store cannot be reached, within 5 s; it never waits without bound.
+ * - Values are JSON, copied on the way in. What comes out is not to be changed: it may be frozen and shared between readers.
+ * - A verb rejects with `StoreUnavailable` where the store cannot be reached, has no room left or is closed, within 5 s; it
+ *   never waits without bound. A write that rejected may have happened.
  */
 export interface Store extends AsyncDisposable {
   get(key: string): Promise<unknown>;
   /**
-   * `ttl` in seconds; without it the key stays until deleted, and a former time to live ends.
+   * `ttl` in seconds, zero and less ending at once; without it the key stays until deleted, and a former time to live ends.
    * `only: 'absent'` makes the write a claim, `only: 'present'` a renewal that cannot bring back what was deleted:
    * false where the condition did not hold and nothing was written.
    */
   set(key: string, value: unknown, options?: { ttl?: number; only?: 'absent' | 'present' }): Promise<boolean>;
   /** True for exactly one caller: the one whose call removed the key. */
   delete(key: string): Promise<boolean>;
-  /** Adds one and answers the new count. A counter begins at the first call and ends `ttl` seconds after that one. */
+  /**
+   * Adds one and answers the new count. A counter begins at the first call and ends `ttl` seconds after that one; `get`
+   * reads it, and anything but a number under the key is a TypeError. A store short of room may forget the oldest counters.
+   */
   increment(key: string, ttl: number): Promise<number>;
   /** Live keys with this prefix, in no order; keys written meanwhile may or may not appear. */
   keys(prefix: string): AsyncIterable<string>;

@@ -1,0 +1,25 @@
+/** From the `store` of the configuration to an open store. Implementations are loaded when they are wanted. */
+
+import type { Log } from '../log.ts';
+import type { StoreConfig } from './config.ts';
+import type { Store } from './store.ts';
+
+export interface OpenStoreOptions {
+  /** Where `file:` without a path keeps its store.db. */
+  readonly stateDir?: string;
+  readonly log: Log;
+}
+
+/** Rejects with one sentence for the operator where the store cannot be opened. */
+export async function openStore(url: StoreConfig, options: OpenStoreOptions): Promise<Store> {
+  const scheme = url.slice(0, url.indexOf(':'));
+  options.log.debug('store.open', { scheme });
+  switch (scheme) {
+    case 'memory': {
+      const { memoryStore } = await import('./memory-store.ts');
+      return memoryStore();
+    }
+    default:
+      throw new Error(`store: ${JSON.stringify(scheme)} is not a kind of store`);
+  }
+}
