@@ -1,0 +1,151 @@
+/** The `auth` slice of the configuration. */
+
+import { z } from 'zod';
+import { duration } from '../units.ts';
+import { clientMetadata } from './client-metadata.ts';
+
+const names = (what: string) =>
+  z
+    .array(z.string().trim().min(1))
+    .default([])
+    .describe(`${what}; "*" lets everybody in, an empty list nobody. Case does not matter.`);
+
+const webUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+
+const github = z.strictObject({
+  clientId: z.string().min(1).describe('Client id of the GitHub OAuth app'),
+  clientSecret: z.string().min(1).describe('Client secret of the GitHub OAuth app'),
+  allow: z
+    .strictObject({
+      users: names('Login names or numeric ids'),
+      orgs: names('Organisations whose members are let in'),
+      teams: names('Teams, written ORG/TEAM'),
+    })
+    .prefault({})
+    .describe('Who may log in; one match is enough'),
+  webUrl: webUrl.default('https://github.com').describe('Where people log in; that of GitHub Enterprise Server'),
+  apiUrl: webUrl.default('https://api.github.com').describe('Where its API is'),
+});
+
+const oidc = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/, 'is not a lower-case word')
+    .default('oidc')
+    .describe(
+      'What people see on the login page, and the first part of every subject; a preset by google, entra, keycloak, auth0',
+    ),
+  issuer: webUrl.optional().describe('Its issuer URL; discovery is read from there'),
+  clientId: z.string().min(1).describe('Our client id there'),
+  clientSecret: z.string().min(1).optional().describe('Our client secret there, if it is a confidential client'),
+  scopes: z.array(z.string().min(1)).default(['openid', 'email', 'profile']).describe('Scopes to ask it for'),
+  allow: z
+    .strictObject({
+      emails: names('Verified e-mail addresses'),
+      domains: names('Domains of verified e-mail addresses'),
+      groups: names('Values of the groups claim'),
+      subjects: names('Values of the sub claim'),
+    })
+    .prefault({})
+    .describe('Who may log in; one match is enough'),
+});
+
+const password = z.strictObject({
+  users: z
+    .record(z.string().min(1), z.strictObject({ hash: z.string().min(1).describe('PHC string, $scrypt$…') }))
+    .default({})
+    .describe('Local users by name; more are added by `mcp-gateway user add`'),
+});
+
+const allow = z.strictObject({
+  users: z.array(z.string().trim().min(1)).optional().describe('provider:subject, provider:name or a bare name'),
+  clients: z.array(z.string().trim().min(1)).optional().describe('Client ids'),
+});
+
+const resource = z.strictObject({
+  identifier: z.url({ protocol: /^https?$/ }).describe('The URL people use it by, without trailing slash'),
+  name: z.string().min(1).optional().describe('What people see when they are asked to allow a client'),
+  scopes: z.array(z.string().min(1)).default([]).describe('Scopes needed to use it'),
+  allow: allow.optional().describe('Who may use it; absent means everybody who may log in'),
+});
+
+/** Wire names, as for registration, plus the id and the secret. */
+const client = z
+  .looseObject({
+    client_id: z.string().min(1).max(200).describe('Its id'),
+    client_secret: z.string().min(16).optional().describe('Its secret, at least 16 characters'),
+  })
+  .transform(({ client_id, client_secret, ...metadata }, context) => {
+    try {
+      const method = client_secret === undefined ? 'none' : 'client_secret_basic';
+      const parsed = clientMetadata({ token_endpoint_auth_method: method, ...metadata });
+      const secretMethod = parsed.token_endpoint_auth_method.startsWith('client_secret_');
+      if (secretMethod !== (client_secret !== undefined)) {
+        context.addIssue({
+          code: 'custom',
+          message: `does not fit token_endpoint_auth_method ${parsed.token_endpoint_auth_method}`,
+          path: ['client_secret'],
+        });
+      }
+      return { id: client_id, secret: client_secret, metadata: parsed };
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+
+const registrationMode = z.enum(['open', 'closed']);
+
+export const authConfig = z.strictObject({
+  login: z
+    .strictObject({
+      github: github.optional().describe('Log in with GitHub or GitHub Enterprise'),
+      oidc: z
+        .union([oidc, z.array(oidc)])
+        .transform((one) => (Array.isArray(one) ? one : [one]))
+        .optional()
+        .describe('Log in with an OpenID Connect provider, or with one of several'),
+      password: password.optional().describe('Log in with a name and password kept here'),
+    })
+    .prefault({})
+    .describe('Ways to log in; the login page offers all that are configured'),
+  accessTokenLifetime: duration.default(30 * 60).describe('How long an access token is good for'),
+  refreshTokenLifetime: duration
+    .default(30 * 86400)
+    .describe('How long a client may stay away before a person must log in again; 0 = for ever'),
+  refreshGrace: duration
+    .default(60)
+    .describe('How long a refresh token already used is answered the same again, for a client that lost the answer'),
+  clientLifetime: duration
+    .default(90 * 86400)
+    .describe('How long a registered client is kept after its last use; 0 = for ever'),
+  registration: z
+    .union([
+      registrationMode.transform((mode) => ({ mode })),
+      z.strictObject({
+        mode: registrationMode.default('open').describe('Whether clients may register themselves'),
+        perMinute: z.int().positive().optional().describe('Registrations from one address in a minute [120]'),
+        perDay: z.int().positive().optional().describe('Registrations from one address in a day [1000]'),
+      }),
+    ])
+    .transform(({ mode, ...quota }) => ({ mode, perMinute: 120, perDay: 1000, ...quota }))
+    .prefault('open')
+    .describe('Dynamic client registration: "open", "closed", or an object with quotas'),
+  clientIdMetadataDocuments: z
+    .boolean()
+    .default(true)
+    .describe('Whether a client may be named by the URL of its own metadata document'),
+  clients: z
+    .array(client)
+    .default([])
+    .describe('Clients that need no registration, by RFC 7591 member names with client_id and client_secret'),
+  resources: z.array(resource).default([]).describe('Sites guarded by another proxy, which asks /verify'),
+  admins: z.array(z.string().trim().min(1)).default([]).describe('Who may open the console: names or provider:subject'),
+  allowedOrigins: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Web origins beside our own and loopback that may call MCP endpoints'),
+  signingAlgorithm: z.enum(['RS256', 'ES256', 'EdDSA']).default('RS256').describe('How access tokens are signed'),
+});
+
+export type AuthConfig = z.infer<typeof authConfig>;
