@@ -1,0 +1,100 @@
+/** Any client of Streamable HTTP to one stdio server: decides the era of each request and owns all that runs. */
+
+import type { Log } from '../log.ts';
+import type { Answer, Exchange, Handler } from '../router/handler.ts';
+import { accepted, isJson } from './accept.ts';
+import { type ChildrenStatus, children } from './children.ts';
+import type { BridgeLimits, StdioServerConfig } from './config.ts';
+import type { Connect } from './connection.ts';
+import { commandFor } from './environment.ts';
+import { type Message, readBody } from './message.ts';
+import type { Reaper } from './reaper.ts';
+import { sessions } from './sessions.ts';
+import { streamableHttp } from './streamable-http.ts';
+import { asRefusal, rpcRefusal, Unavailable } from './unavailable.ts';
+
+export interface Bridge extends AsyncDisposable {
+  /** The MCP endpoint. */
+  readonly service: Handler;
+  status(): BridgeStatus;
+}
+
+export interface BridgeStatus extends ChildrenStatus {
+  readonly sessions: number;
+}
+
+export interface BridgeDeps {
+  readonly log: Log;
+  readonly reaper: Reaper;
+  readonly limits: BridgeLimits;
+}
+
+export function bridge(name: string, config: StdioServerConfig, { log: parent, reaper, limits }: BridgeDeps): Bridge {
+  const log = parent.with({ server: name });
+  const pool = children({
+    config,
+    log,
+    reaper,
+    message: limits.message,
+    grace: limits.childGrace,
+    perOwner: limits.childrenPerCaller,
+  });
+
+  /** Isolation `session`: a child of its own. */
+  const connect: Connect = async ({ caller }, account, events) => {
+    const child = await pool.start(account, commandFor(config, caller));
+    child.listen({
+      message: events.message,
+      ended(ending) {
+        if (!ending.expected && !child.spoke) pool.failed(ending.reason);
+        events.ended(ending);
+      },
+    });
+    if (child.over) throw new Unavailable(502, 'the server ended at once');
+    return {
+      send: (message) => child.send(message.bytes),
+      get backlog() {
+        return child.backlog;
+      },
+      hold: child.hold,
+      close: child.end,
+    };
+  };
+
+  const table = sessions({ config, limits, log, connect });
+  const legacy = streamableHttp(table);
+
+  const post = async (exchange: Exchange): Promise<Answer> => {
+    const { json, stream } = accepted(exchange.req);
+    if (!json && !stream) throw rpcRefusal(406, 'Accept must allow application/json or text/event-stream');
+    if (!isJson(exchange.req)) throw rpcRefusal(415, 'Content-Type must be application/json');
+    const { messages, batch } = readBody(await exchange.body(limits.message));
+    switch (eraOf(messages)) {
+      case 'legacy':
+        return legacy.post(exchange, messages, batch);
+    }
+  };
+
+  return {
+    async service(exchange) {
+      try {
+        if (exchange.req.method === 'POST') return await post(exchange);
+        if (exchange.req.method === 'GET') return legacy.get(exchange);
+        if (exchange.req.method === 'DELETE') return legacy.delete(exchange);
+        return { status: 405, headers: { allow: 'POST, GET, DELETE' } };
+      } catch (error) {
+        throw asRefusal(error);
+      }
+    },
+    status: () => ({ ...pool.status(), sessions: table.size }),
+    async [Symbol.asyncDispose]() {
+      await table[Symbol.asyncDispose]();
+      await pool[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** TR-50: each request says itself which era it belongs to. */
+function eraOf(_messages: readonly Message[]): 'legacy' {
+  return 'legacy';
+}

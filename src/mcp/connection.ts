@@ -1,0 +1,24 @@
+/** What a session talks to: a child of its own, or a seat at one it shares. */
+
+import type { Exchange } from '../router/handler.ts';
+import type { Ending } from './child.ts';
+import type { Message } from './message.ts';
+
+export interface Connection {
+  send(message: Message): void;
+  /** Bytes the server has not read yet. */
+  readonly backlog: number;
+  /** True makes the server wait for us. Absent where others would have to wait with it. */
+  hold?(on: boolean): void;
+  /** Nothing is heard from it afterwards. */
+  close(reason: string): Promise<void>;
+}
+
+export interface ConnectionEvents {
+  message(message: Message): void;
+  /** The server is gone without our doing. */
+  ended(ending: Ending): void;
+}
+
+/** `account` is whom the child counts against. Rejects with Unavailable or a Refusal. */
+export type Connect = (exchange: Exchange, account: string, events: ConnectionEvents) => Promise<Connection>;

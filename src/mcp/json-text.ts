@@ -1,0 +1,126 @@
+/**
+ * Where values lie in JSON text that JSON.parse has already accepted. It lets one member be replaced and every other
+ * byte be kept: integers beyond 2^53, unknown members and the order of keys survive.
+ */
+
+export interface Span {
+  /** Byte offsets; `end` is exclusive. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Member extends Span {
+  readonly key: string;
+}
+
+export interface Edit extends Span {
+  readonly text: string | Buffer;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const opening = new Set([0x7b, 0x5b]);
+const closing = new Set([0x7d, 0x5d]);
+const comma = 0x2c;
+
+/** Of the object that starts at or after `at`; none where another kind of value stands there. */
+export function members(text: Buffer, at = 0): Member[] {
+  const found: Member[] = [];
+  let i = skipSpace(text, at);
+  if (text[i] !== 0x7b) return found;
+  i = skipSpace(text, i + 1);
+  while (i < text.length && text[i] !== 0x7d) {
+    const keyEnd = endOfString(text, i);
+    const key: string = JSON.parse(text.toString('utf8', i, keyEnd));
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = endOfValue(text, start);
+    found.push({ key, start, end });
+    i = skipSpace(text, end);
+    if (text[i] === comma) i = skipSpace(text, i + 1);
+  }
+  return found;
+}
+
+/** Of the array that starts at or after `at`. */
+export function elements(text: Buffer, at = 0): Span[] {
+  const found: Span[] = [];
+  let i = skipSpace(text, at);
+  if (text[i] !== 0x5b) return found;
+  i = skipSpace(text, i + 1);
+  while (i < text.length && text[i] !== 0x5d) {
+    const end = endOfValue(text, i);
+    found.push({ start: i, end });
+    i = skipSpace(text, end);
+    if (text[i] === comma) i = skipSpace(text, i + 1);
+  }
+  return found;
+}
+
+/** The member that JSON.parse would take: the last of that name. */
+export function find(text: Buffer, path: readonly string[]): Span | undefined {
+  let span: Span | undefined = { start: 0, end: text.length };
+  for (const key of path) {
+    if (span === undefined) return undefined;
+    span = members(text, span.start).findLast((member) => member.key === key);
+  }
+  return span;
+}
+
+/** Non-overlapping edits, in any order. */
+export function splice(text: Buffer, edits: readonly Edit[]): Buffer {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const edit of edits.toSorted((a, b) => a.start - b.start)) {
+    parts.push(text.subarray(from, edit.start));
+    parts.push(typeof edit.text === 'string' ? Buffer.from(edit.text) : edit.text);
+    from = edit.end;
+  }
+  parts.push(text.subarray(from));
+  return Buffer.concat(parts);
+}
+
+/** A raw line break in valid JSON can only be space between tokens, so a space may stand for it. */
+export function oneLine(text: Buffer): Buffer {
+  if (!text.includes(0x0a) && !text.includes(0x0d)) return text;
+  const copy = Buffer.from(text);
+  for (let i = 0; i < copy.length; i++) if (copy[i] === 0x0a || copy[i] === 0x0d) copy[i] = 0x20;
+  return copy;
+}
+
+function skipSpace(text: Buffer, at: number): number {
+  let i = at;
+  while (text[i] === 0x20 || text[i] === 0x0a || text[i] === 0x0d || text[i] === 0x09) i++;
+  return i;
+}
+
+/** `at` is the opening quote. A quote ends the string where an even number of backslashes stands before it. */
+function endOfString(text: Buffer, at: number): number {
+  for (let end = text.indexOf(quote, at + 1); end >= 0; end = text.indexOf(quote, end + 1)) {
+    let slashes = 0;
+    while (text[end - 1 - slashes] === backslash) slashes++;
+    if (slashes % 2 === 0) return end + 1;
+  }
+  return text.length;
+}
+
+/** Counts depth instead of recursing: nesting costs no stack. */
+function endOfValue(text: Buffer, at: number): number {
+  if (text[at] === quote) return endOfString(text, at);
+  let depth = 0;
+  let i = at;
+  while (i < text.length) {
+    const byte = text[i] ?? 0;
+    if (byte === quote) {
+      i = endOfString(text, i);
+      continue;
+    }
+    if (opening.has(byte)) depth++;
+    else if (closing.has(byte)) {
+      if (depth === 0) return i;
+      depth--;
+      if (depth === 0) return i + 1;
+    } else if (depth === 0 && (byte === comma || byte <= 0x20)) return i;
+    i++;
+  }
+  return i;
+}

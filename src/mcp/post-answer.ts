@@ -1,0 +1,76 @@
+/**
+ * The answer to one POST (MCP 2025-11-25 transports, "Sending Messages to the Server"): JSON where the server has nothing
+ * to say before it, else an event stream that ends after the last answer.
+ */
+
+import type { ServerResponse } from 'node:http';
+import { type Answer, streamed } from '../router/handler.ts';
+import type { Accepted } from './accept.ts';
+import type { EventStream } from './event-stream.ts';
+
+export interface PostAnswer {
+  readonly reply: Promise<Answer>;
+  /** The answer to one of the requests; the status counts where nothing has been sent yet. */
+  respond(bytes: Buffer, status?: number): void;
+  /** Sends something that comes before the answers. False where this client takes no event stream. */
+  precede(bytes: Buffer, lost?: () => void): boolean;
+  readonly streams: boolean;
+}
+
+export interface PostAnswerOptions {
+  readonly res: ServerResponse;
+  readonly accepted: Accepted;
+  readonly batch: boolean;
+  /** Requests in the body. */
+  readonly count: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Seconds until the client gets a stream that it can resume; never where absent. */
+  readonly streamAfter?: number;
+  readonly prime: boolean;
+  open(): EventStream;
+}
+
+export function postAnswer(options: PostAnswerOptions): PostAnswer {
+  const { res, accepted, headers } = options;
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const held: Buffer[] = [];
+  let open = options.count;
+  let worst = 200;
+  let stream: EventStream | undefined;
+
+  const upgrade = (): EventStream => {
+    if (stream) return stream;
+    clearTimeout(timer);
+    stream = options.open();
+    stream.attach(res, headers, { prime: options.prime });
+    for (const bytes of held.splice(0)) stream.send(bytes);
+    resolve(streamed);
+    return stream;
+  };
+  const timer =
+    options.streamAfter === undefined || !accepted.stream ? undefined : setTimeout(upgrade, options.streamAfter * 1000);
+  if (!accepted.json) upgrade();
+
+  return {
+    reply: promise,
+    respond(bytes, status = 200) {
+      open--;
+      worst = Math.max(worst, status);
+      if (stream) stream.send(bytes);
+      else held.push(bytes);
+      if (open > 0) return;
+      clearTimeout(timer);
+      if (stream) return stream.finish();
+      const body = options.batch
+        ? Buffer.concat(held.flatMap((item, i) => [Buffer.from(i ? ',' : '['), item]).concat(Buffer.from(']')))
+        : held[0];
+      resolve({ status: worst, headers: { ...headers, 'content-type': 'application/json' }, ...(body && { body }) });
+    },
+    precede(bytes, lost) {
+      if (!accepted.stream) return false;
+      upgrade().send(bytes, lost);
+      return true;
+    },
+    streams: accepted.stream,
+  };
+}

@@ -1,0 +1,306 @@
+/** One legacy session: which of the server's messages goes to which stream of the client, and back. */
+
+import type { Log } from '../log.ts';
+import type { Answer, Exchange } from '../router/handler.ts';
+import { accepted } from './accept.ts';
+import type { Ending } from './child.ts';
+import type { BridgeLimits } from './config.ts';
+import type { Connection } from './connection.ts';
+import { type EventStream, eventStreams } from './event-stream.ts';
+import {
+  errorResponse,
+  isId,
+  isObject,
+  keyOf,
+  type Message,
+  type Notification,
+  progressTokenOf,
+  type Request,
+  type Response,
+  RpcFault,
+  rpcCode,
+  write,
+} from './message.ts';
+import { type PostAnswer, postAnswer } from './post-answer.ts';
+import { primes } from './protocol-version.ts';
+import type { ToolPolicy } from './tool-policy.ts';
+import { Unavailable } from './unavailable.ts';
+
+export interface Session {
+  readonly id: string;
+  /** User and client it belongs to. */
+  readonly owner: string;
+  /** Whom it counts against. */
+  readonly account: string;
+  /** As the server answered initialize; undefined until it has. */
+  readonly version: string | undefined;
+  /** A call or a stream is open. */
+  readonly busy: boolean;
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number;
+  readonly lastUsed: number;
+  /** The client has said that it got the answer to initialize. */
+  readonly confirmed: boolean;
+  /** Rejects with RpcFault or Unavailable, before anything reaches the server. */
+  post(exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer>;
+  /** The standing stream, or the one that `lastEventId` was on. False where that one was forgotten. */
+  listen(exchange: Exchange, lastEventId: string | undefined): boolean;
+  /** For the transport of 2024-11-05: everything goes to the standing stream, also answers. */
+  readonly standing: EventStream;
+  /** What the server says. */
+  receive(message: Message): void;
+  /** The server is gone: every call fails at once. */
+  failed(ending: Ending): void;
+  sweep(): void;
+  close(reason: string, status?: number): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly owner: string;
+  readonly account: string;
+  readonly log: Log;
+  readonly limits: BridgeLimits;
+  /** Seconds. */
+  readonly requestTimeout: number;
+  readonly policy: ToolPolicy;
+  readonly connection: Promise<Connection>;
+  /** Once; the session is to be forgotten. */
+  readonly closed: () => void;
+}
+
+interface Call {
+  readonly request: Request;
+  readonly answer: PostAnswer;
+  readonly token: string | undefined;
+  readonly startedAt: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** A call that reports progress may last so many times its timeout (TR-45: an absolute end all the same). */
+const patience = 6;
+const mostAsked = 1000;
+
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { id, owner, account, log, limits, policy } = options;
+  const connection = await options.connection;
+  const calls = new Map<string, Call>();
+  const tokens = new Map<string, Call>();
+  /** The server's requests that the client has not answered. */
+  const asked = new Set<string>();
+  let version: string | undefined;
+  let confirmed = false;
+  let over = false;
+  let lastUsed = Date.now();
+  const openedAt = lastUsed;
+  const streams = eventStreams({
+    keep: limits.eventLog,
+    pressure: (on) => (connection.hold ? connection.hold(on) : on && streams.cut()),
+  });
+
+  const settle = (call: Call, bytes: Buffer, status?: number) => {
+    clearTimeout(call.timer);
+    calls.delete(keyOf(call.request.id));
+    if (call.token !== undefined) tokens.delete(call.token);
+    lastUsed = Date.now();
+    call.answer.respond(bytes, status);
+  };
+  const fail = (call: Call, text: string, status: number) =>
+    settle(call, errorResponse(call.request.id, rpcCode.internalError, text), status);
+  const tell = (value: Readonly<Record<string, unknown>>) => connection.send(write(value));
+
+  const expire = (call: Call) => {
+    const { request } = call;
+    fail(call, `the server did not answer within ${options.requestTimeout} s`, 504);
+    // MCP lifecycle: initialize is never cancelled, so its server is of no use any more.
+    if (request.method === 'initialize') return void close('the server did not answer initialize', 504);
+    tell({ method: 'notifications/cancelled', params: { requestId: request.id, reason: 'timeout' } });
+  };
+
+  const begin = (request: Request, answer: PostAnswer) => {
+    const token = progressTokenOf(request.params);
+    const call: Call = {
+      request,
+      answer,
+      token: token === undefined ? undefined : keyOf(token),
+      startedAt: Date.now(),
+      timer: setTimeout(() => expire(call), options.requestTimeout * 1000),
+    };
+    calls.set(keyOf(request.id), call);
+    if (call.token !== undefined) tokens.set(call.token, call);
+  };
+
+  const respond = (response: Response) => {
+    const call = calls.get(keyOf(response.id));
+    if (!call) return log.debug('answer to no call', { id: response.id });
+    if (call.request.method === 'initialize') {
+      if (response.error !== undefined) {
+        settle(call, response.bytes);
+        return void close('the server refused to initialize');
+      }
+      version = negotiated(response.result);
+    }
+    const bytes = call.request.method === 'tools/list' ? policy.filter(response) : response.bytes;
+    settle(call, bytes);
+  };
+
+  /** TR-16: to exactly one stream. The one POST in flight is what the server most likely speaks about. */
+  const route = (message: Request | Notification, lost?: () => void) => {
+    const answers = new Set([...calls.values()].map((call) => call.answer).filter((answer) => answer.streams));
+    const [only] = answers;
+    if (only && answers.size === 1) only.precede(message.bytes, lost);
+    else if (streams.standing.attached || message.kind === 'notification' || answers.size === 0) {
+      streams.standing.send(message.bytes, lost);
+    } else [...answers].at(-1)?.precede(message.bytes, lost);
+  };
+
+  const ask = (request: Request) => {
+    const refuse = (text: string) => {
+      asked.delete(keyOf(request.id));
+      if (!over) tell({ id: request.id, error: { code: rpcCode.internalError, message: text } });
+    };
+    // ST-10: a server that wants to know whether anybody is there is answered also while no client listens.
+    if (request.method === 'ping' && streams.attached === 0) return tell({ id: request.id, result: {} });
+    if (asked.size >= mostAsked) return refuse('too many requests are waiting for the client');
+    asked.add(keyOf(request.id));
+    route(request, () => refuse('the client does not listen'));
+  };
+
+  const receive = (message: Message) => {
+    if (over) return;
+    if (message.kind === 'response') return respond(message);
+    if (message.kind === 'request') return ask(message);
+    if (message.method === 'notifications/cancelled') asked.delete(keyOf(message.params.requestId));
+    const call =
+      message.method === 'notifications/progress' ? tokens.get(keyOf(message.params.progressToken)) : undefined;
+    if (!call) return route(message);
+    if (Date.now() - call.startedAt < patience * options.requestTimeout * 1000) call.timer.refresh();
+    if (!call.answer.precede(message.bytes)) streams.standing.send(message.bytes);
+  };
+
+  const forward = (message: Message) => {
+    if (message.kind === 'response') {
+      // Only what was asked: the server cannot be told apart otherwise whom it hears.
+      if (asked.delete(keyOf(message.id))) connection.send(message);
+      return;
+    }
+    if (message.method === 'notifications/initialized') confirmed = true;
+    if (message.method === 'notifications/cancelled') {
+      const { requestId } = message.params;
+      const call = isId(requestId) ? calls.get(keyOf(requestId)) : undefined;
+      if (!call || call.request.method === 'initialize') return;
+      connection.send(message);
+      // The server need not answer any more, but the POST has to end.
+      return fail(call, 'cancelled by the client', 200);
+    }
+    connection.send(message);
+  };
+
+  const admit = (requests: readonly Request[]) => {
+    if (over) throw new Unavailable(503, 'the session is ending', { retryAfter: 1 });
+    if (connection.backlog > limits.message || calls.size + requests.length > limits.callsPerSession) {
+      throw new Unavailable(503, 'the server is behind with this session', { retryAfter: 1 });
+    }
+    const ids = new Set<string>();
+    for (const { id } of requests) {
+      const key = keyOf(id);
+      if (calls.has(key) || ids.has(key))
+        throw new RpcFault(rpcCode.invalidRequest, 'a request with this id is in flight', id);
+      ids.add(key);
+    }
+  };
+
+  const post = async (exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer> => {
+    const requests = messages.filter((message) => message.kind === 'request');
+    admit(requests);
+    lastUsed = Date.now();
+    if (requests.length === 0) {
+      for (const message of messages) forward(message);
+      return { status: 202 };
+    }
+    const initialize = requests[0]?.method === 'initialize' ? requests[0] : undefined;
+    const answer = postAnswer({
+      res: exchange.res,
+      accepted: accepted(exchange.req),
+      batch,
+      count: requests.length,
+      headers: initialize ? { 'mcp-session-id': id } : {},
+      // A status can only be told before the stream begins, and a server that does not start needs one.
+      ...(!initialize && { streamAfter: limits.streamAfter }),
+      prime: primes(initialize ? String(initialize.params.protocolVersion) : version),
+      open: streams.open,
+    });
+    if (!initialize && answer.streams && !streams.standing.attached) {
+      for (const { bytes, lost } of streams.standing.takeUnsent()) answer.precede(bytes, lost);
+    }
+    for (const message of messages) {
+      if (message.kind !== 'request') forward(message);
+      else submit(message, answer);
+    }
+    return answer.reply;
+  };
+
+  const submit = (request: Request, answer: PostAnswer) => {
+    const refused = policy.refuse(request);
+    if (refused) return answer.respond(refused);
+    begin(request, answer);
+    connection.send(request);
+  };
+
+  const close = async (reason: string, status = 404) => {
+    if (!over) {
+      for (const call of [...calls.values()]) fail(call, reason, status);
+      over = true;
+      streams.close();
+      options.closed();
+      log.debug('session closed', { reason });
+    }
+    await connection.close(reason);
+  };
+
+  return {
+    id,
+    owner,
+    account,
+    get version() {
+      return version;
+    },
+    get busy() {
+      return calls.size > 0 || streams.attached > 0;
+    },
+    openedAt,
+    get lastUsed() {
+      return lastUsed;
+    },
+    get confirmed() {
+      return confirmed;
+    },
+    post,
+    listen(exchange, lastEventId) {
+      const found = lastEventId === undefined ? { stream: streams.standing } : streams.find(lastEventId);
+      if (!found) return false;
+      lastUsed = Date.now();
+      exchange.res.on('close', () => {
+        lastUsed = Date.now();
+      });
+      found.stream.attach(
+        exchange.res,
+        {},
+        { ...('after' in found && { after: found.after }), prime: primes(version) },
+      );
+      return true;
+    },
+    standing: streams.standing,
+    receive,
+    failed(ending) {
+      if (!over) log.warn('server ended', { reason: ending.reason, calls: calls.size, stderr: ending.stderr });
+      void close(ending.reason, 502);
+    },
+    sweep: () => streams.sweep(limits.keepAlive, limits.stalled),
+    close,
+  };
+}
+
+function negotiated(result: unknown): string | undefined {
+  return isObject(result) && typeof result.protocolVersion === 'string' ? result.protocolVersion : undefined;
+}
