@@ -46,8 +46,12 @@ export function memoryStore({ limit = 2 ** 28, counterLimit = 2 ** 25 }: MemoryS
     held[counters.delete(key) ? 'counters' : 'values'] -= entry.size;
   }
 
-  function live(key: string): Entry | undefined {
+  function mustBeOpen(): void {
     if (!open) throw new StoreUnavailable('the store is closed');
+  }
+
+  function live(key: string): Entry | undefined {
+    mustBeOpen();
     const entry = entries.get(key);
     if (entry === undefined || entry.endsAt > Date.now()) return entry;
     remove(key);
@@ -115,6 +119,7 @@ export function memoryStore({ limit = 2 ** 28, counterLimit = 2 ** 25 }: MemoryS
       return value;
     },
     async *keys(prefix) {
+      mustBeOpen();
       let scanned = 0;
       for (const key of entries.keys()) {
         if (key.startsWith(prefix) && live(key) !== undefined) yield key;

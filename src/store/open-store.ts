@@ -1,5 +1,7 @@
 /** From the `store` of the configuration to an open store. Implementations are loaded when they are wanted. */
 
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Log } from '../log.ts';
 import type { StoreConfig } from './config.ts';
 import type { Store } from './store.ts';
@@ -19,7 +21,20 @@ export async function openStore(url: StoreConfig, options: OpenStoreOptions): Pr
       const { memoryStore } = await import('./memory-store.ts');
       return memoryStore();
     }
+    case 'file': {
+      const { fileStore } = await import('./file-store.ts');
+      return fileStore(filePath(url.slice('file:'.length), options.stateDir));
+    }
     default:
       throw new Error(`store: ${JSON.stringify(scheme)} is not a kind of store`);
   }
+}
+
+/** `file:PATH` and `file://PATH` both name PATH. */
+function filePath(path: string, stateDir: string | undefined): string {
+  if (path.startsWith('//')) return fileURLToPath(`file:${path}`);
+  if (path !== '') return resolve(path);
+  if (stateDir === undefined)
+    throw new Error('store: "file:" needs a state directory; set stateDir or write "file:PATH"');
+  return join(stateDir, 'store.db');
 }
