@@ -1,0 +1,85 @@
+/** Slice of the configuration: entrypoints, trusted proxies, routers, services, middlewares and the limits of a request. */
+
+import { z } from 'zod';
+import { duration, size } from '../units.ts';
+import { addressSet } from './addresses.ts';
+import { highestUserPriority } from './router.ts';
+
+const address = z.string().regex(/^(?:unix:.+|systemd(?::[\w.-]+)?|(?:\[[0-9a-fA-F:.]+\]|[^:[\]]*):\d{1,5})$/, {
+  error: 'is no address; write "127.0.0.1:8080", ":443", "[::1]:8080", "unix:PATH" or "systemd"',
+});
+
+const addresses = z.array(
+  z
+    .string()
+    .refine((entry) => !('fault' in addressSet([entry])), 'is neither an IP address nor a range such as "10.0.0.0/8"'),
+);
+
+const serverUrl = z
+  .string()
+  .regex(/^(?:https?:\/\/[^/]|unix:\/)/, 'is no server; write "http://127.0.0.1:3000" or "unix:/run/app.sock"');
+
+export const limitsConfig = z.strictObject({
+  drain: duration.prefault('10s').describe('How long requests in flight may take to finish when the gateway stops.'),
+  headTimeout: duration.prefault('15s').describe('A request head that is not complete by then is cut with 408.'),
+  keepAlive: duration.prefault('75s').describe('An idle connection of a client is kept this long.'),
+  stall: duration
+    .prefault('60s')
+    .describe('A client that takes no byte of a waiting answer, or sends none of its body, for this long is cut.'),
+  connections: z.int().positive().default(10_000).describe('Connections of clients at once, for each entrypoint.'),
+  body: size.prefault('64mb').describe('Largest request body that is passed to a service.'),
+  upstreamConnections: z.int().positive().default(128).describe('Requests at once to one server of a service.'),
+  upstreamQueue: z.int().nonnegative().default(256).describe('Requests that may wait for a server; more get 503.'),
+  upstreamQueueWait: duration.prefault('5s').describe('How long a request waits for a server before it gets 503.'),
+  upstreamStreams: z.int().positive().default(1024).describe('Event streams and WebSockets at once to one server.'),
+  connectTimeout: duration.prefault('5s').describe('A server that does not take a connection by then gets 504.'),
+  responseTimeout: duration.prefault('60s').describe('A server that has not begun its answer by then gets 504.'),
+  responseIdle: duration
+    .prefault('60s')
+    .describe('A server that stops in the middle of an answer is cut; event streams are not.'),
+});
+
+const router = z.strictObject({
+  name: z.string().min(1).optional().describe('For logs and the `routes` verb. [`router-N`]'),
+  rule: z.string().min(1).describe("Traefik v3's rule syntax."),
+  priority: z
+    .int()
+    .max(highestUserPriority)
+    .default(0)
+    .describe('The highest matching router answers; 0 means the length of the rule.'),
+  middlewares: z.array(z.string()).default([]).describe('Names of middlewares, outermost first.'),
+  service: z.string().describe('Name of a service.'),
+  auth: z.boolean().default(true).describe('Whether an access token is needed.'),
+  scopes: z.array(z.string().min(1)).default([]).describe('Scopes a token must have.'),
+  resource: z.url().optional().describe('The resource identifier. [scheme and host of the rule and its longest path]'),
+});
+
+const service = z.strictObject({
+  servers: z
+    .array(
+      z.strictObject({ url: serverUrl, weight: z.int().nonnegative().default(1).describe('Share of the requests.') }),
+    )
+    .min(1)
+    .describe('Where requests go.'),
+  passHostHeader: z.boolean().default(true).describe("Whether the server sees the client's Host."),
+  headers: z.record(z.string(), z.string()).default({}).describe('Headers added to requests.'),
+});
+
+export const routerConfig = z.strictObject({
+  entrypoints: z
+    .strictObject({
+      http: z
+        .strictObject({ listen: address.default('127.0.0.1:8080').describe('Address of the plain HTTP entrypoint.') })
+        .prefault({}),
+      https: z.strictObject({ listen: address.default(':443').describe('Address of the TLS entrypoint.') }).optional(),
+    })
+    .prefault({})
+    .describe('Where the gateway listens.'),
+  trustedProxies: addresses.default([]).describe('Proxies whose X-Forwarded-* and PROXY headers are believed.'),
+  routers: z.array(router).default([]).describe('What else is served, first the highest priority.'),
+  services: z.record(z.string(), service).default({}).describe('What routers send requests to.'),
+  limits: limitsConfig.prefault({}).describe('What the gateway puts up with.'),
+});
+
+export type RouterConfig = z.output<typeof routerConfig>;
+export type Limits = z.output<typeof limitsConfig>;

@@ -1,0 +1,149 @@
+/** Runs one request from its head to the last byte of its answer. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Log } from '../log.ts';
+import { type AccessRecord, notesOf, redactQuery, writeAccess } from './access-log.ts';
+import type { AddressSet } from './addresses.ts';
+import { type Exchange, type Handler, type Reply, streamed } from './handler.ts';
+import { peerAddress } from './peer.ts';
+import { replyTo, writeReply } from './reply.ts';
+import { announcedLength, bodyReader } from './request-body.ts';
+import { settle } from './settle.ts';
+import { closeGently } from './socket-close.ts';
+
+export interface ServeOptions {
+  readonly trusted: AddressSet;
+  readonly encrypted: boolean;
+  readonly log: Log;
+  readonly accessLog: boolean;
+  readonly observe?: ((record: AccessRecord) => void) | undefined;
+}
+
+export interface Serving {
+  serve(req: IncomingMessage, res: ServerResponse, upgrade?: Exchange['upgrade']): void;
+  /** One line for what never became a request. */
+  tell(record: AccessRecord): void;
+  /** The answer under way on a socket. */
+  on(socket: object): ServerResponse | undefined;
+  readonly inFlight: ReadonlySet<ServerResponse>;
+  /** From now on every answer ends its connection. Resolves when none is in flight. */
+  finish(): Promise<void>;
+  handle(handler: Handler): void;
+}
+
+/** Of an unread body, what is taken in so that the connection can be used again. Bytes. */
+const mostDiscarded = 256 * 1024;
+
+export function serving(options: ServeOptions, handler: Handler): Serving {
+  const { trusted, encrypted, log } = options;
+  const bySocket = new Map<object, ServerResponse>();
+  const inFlight = new Set<ServerResponse>();
+  let current = handler;
+  let onFinished: (() => void) | undefined;
+
+  const tell = (record: AccessRecord) => {
+    if (options.accessLog) writeAccess(log, record);
+    options.observe?.(record);
+  };
+
+  const answer = async (req: IncomingMessage, res: ServerResponse, upgrade: Exchange['upgrade']) => {
+    try {
+      const settled = settle(req, trusted, encrypted);
+      const exchange: Exchange = { req, res, ...settled, log, body: bodyReader(req, res), ...(upgrade && { upgrade }) };
+      const reply = await current(exchange);
+      if (reply !== streamed) write(req, res, reply);
+    } catch (error) {
+      const reply = replyTo(error, req, log);
+      if (res.headersSent || res.destroyed) abandon(res);
+      else write(req, res, reply);
+    }
+  };
+
+  const write = (req: IncomingMessage, res: ServerResponse, reply: Reply) => {
+    if (req.httpVersionMajor === 1 && !req.complete) endConnectionAfter(req, res, reply);
+    try {
+      writeReply(req, res, reply);
+    } catch (error) {
+      if (res.headersSent) throw error;
+      // RFC 9110 §5.5: a header value with a line break, say; refused and never mended.
+      for (const name of res.getHeaderNames()) res.removeHeader(name);
+      writeReply(req, res, replyTo(error, req, log));
+    }
+  };
+
+  return {
+    tell,
+    inFlight,
+    on: (socket) => bySocket.get(socket),
+    handle: (next) => {
+      current = next;
+    },
+    finish: () => {
+      for (const res of inFlight) endsConnection(res);
+      return new Promise((resolve) => {
+        onFinished = resolve;
+        if (inFlight.size === 0) resolve();
+      });
+    },
+    serve: (req, res, upgrade) => {
+      const start = performance.now();
+      const { socket } = req;
+      // Read now: a closed socket no longer knows its peer.
+      const client = peerAddress(socket);
+      inFlight.add(res);
+      bySocket.set(socket, res);
+      if (onFinished) endsConnection(res);
+      res.on('error', () => {});
+      res.once('close', () => {
+        inFlight.delete(res);
+        if (bySocket.get(socket) === res) bySocket.delete(socket);
+        if (inFlight.size === 0) onFinished?.();
+        tell(recordOf(req, res, client, performance.now() - start));
+      });
+      answer(req, res, upgrade).catch((error: unknown) => {
+        log.error('answer failed', { error });
+        abandon(res);
+      });
+    },
+  };
+}
+
+/** The client must notice that the answer is not whole: the connection breaks, or in HTTP/2 the stream. */
+export function abandon(res: ServerResponse): void {
+  if (res.writableEnded) return;
+  if (res.req.httpVersionMajor > 1) res.destroy();
+  else res.socket?.destroy();
+}
+
+function endsConnection(res: ServerResponse): void {
+  if (!res.headersSent && res.req.httpVersionMajor === 1) res.shouldKeepAlive = false;
+}
+
+/** A body that nobody read stands between this request and the next one on its connection. */
+function endConnectionAfter(req: IncomingMessage, res: ServerResponse, reply: Reply): void {
+  const length = announcedLength(req);
+  // RFC 9110 §10.1.1: who answers instead of asking for the body cannot know whether it comes; the connection ends.
+  const unasked = req.headers.expect !== undefined && !req.readableDidRead;
+  const short = length !== undefined && length <= mostDiscarded;
+  if (short && !unasked && reply.headers?.connection !== 'close') return;
+  res.shouldKeepAlive = false;
+  closeGently(req.socket);
+}
+
+function recordOf(req: IncomingMessage, res: ServerResponse, client: string, duration: number): AccessRecord {
+  const answered = res.headersSent || res.statusCode === 101;
+  const notes = notesOf(req);
+  const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
+  return {
+    client,
+    method: req.method ?? '',
+    host: req.headers.host ?? '',
+    path: path + redactQuery(query),
+    // 499: the client was gone before there was an answer; for the log alone.
+    status: answered ? res.statusCode : 499,
+    duration,
+    protocol: `HTTP/${req.httpVersion}`,
+    ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
+    ...notes,
+  };
+}

@@ -1,0 +1,23 @@
+/** Ends a connection so that the last answer arrives. RFC 9112 §9.6. */
+
+import type { Socket } from 'node:net';
+
+/** Milliseconds in which a client may still send what it has under way. */
+const lingering = 2000;
+
+/**
+ * Closes our side and reads on for a moment. Closing both at once while bytes of the client are still unread would make
+ * the kernel send a reset, and the client would lose the answer.
+ */
+export function linger(socket: Socket): void {
+  if (socket.destroyed) return;
+  socket.end();
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), lingering);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Makes the HTTP server's own closing after the current answer a lingering one. */
+export function closeGently(socket: Socket): void {
+  socket.destroySoon = () => linger(socket);
+}
