@@ -23,7 +23,12 @@ export interface LogOptions {
 
 const secretKey =
   /secret|password|passwd|token$|^token|authorization|cookie|^code$|code_verifier|assertion|private|^key$|^hash$|otp/i;
-const masked = '[redacted]';
+const redacted = '[redacted]';
+
+/** Whether what stands under this name is never to be shown. */
+export function isSecret(name: string): boolean {
+  return secretKey.test(name);
+}
 
 export function log(options: LogOptions): Log {
   const threshold = logLevels.indexOf(options.level);
@@ -53,7 +58,7 @@ function redact(fields: LogFields, withStack: boolean): Record<string, unknown> 
   const clean: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    clean[key] = secretKey.test(key) ? masked : plain(value, withStack);
+    clean[key] = isSecret(key) && typeof value !== 'object' ? redacted : plain(value, withStack);
   }
   return clean;
 }

@@ -10,6 +10,7 @@ import { commandFor } from './environment.ts';
 import { type Message, readBody } from './message.ts';
 import type { Reaper } from './reaper.ts';
 import { sessions } from './sessions.ts';
+import { sharedChildren } from './shared-children.ts';
 import { streamableHttp } from './streamable-http.ts';
 import { asRefusal, rpcRefusal, Unavailable } from './unavailable.ts';
 
@@ -40,8 +41,8 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
     perOwner: limits.childrenPerCaller,
   });
 
-  /** Isolation `session`: a child of its own. */
-  const connect: Connect = async ({ caller }, account, events) => {
+  /** Isolation `session`, and callers nobody knows: a child of its own. */
+  const alone: Connect = async ({ caller }, account, events) => {
     const child = await pool.start(account, commandFor(config, caller));
     child.listen({
       message: events.message,
@@ -59,6 +60,12 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
       hold: child.hold,
       close: child.end,
     };
+  };
+
+  const shared = sharedChildren(config, pool, log);
+  const connect: Connect = (exchange, account, events) => {
+    const own = config.isolation === 'session' || (config.isolation === 'caller' && !exchange.caller);
+    return (own ? alone : shared.connect)(exchange, account, events);
   };
 
   const table = sessions({ config, limits, log, connect });
@@ -90,6 +97,7 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
     async [Symbol.asyncDispose]() {
       await table[Symbol.asyncDispose]();
       await pool[Symbol.asyncDispose]();
+      shared[Symbol.dispose]();
     },
   };
 }

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { duration, size } from '../units.ts';
 
 /** A string, or a fact about the caller that is filled in when the child starts. */
-const callerValue = z.strictObject({ $caller: z.enum(['name', 'subject', 'clientId']) });
+const callerValue = z.strictObject({
+  $caller: z.enum(['name', 'subject', 'clientId']).describe('Which fact about the caller.'),
+});
 const value = z.union([z.string(), callerValue], { error: 'is neither a string nor {"$caller": "name"}' });
 
 const patterns = z.array(z.string().min(1));
@@ -102,7 +104,8 @@ export const bridgeLimits = z
       .describe('A call not answered by then is answered as an event stream, which can be resumed.'),
     childGrace: duration.prefault('2s').describe('Time a child has after its input closed, and again after TERM.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('What one MCP server behind a bridge may take.');
 
 export type BridgeLimits = z.infer<typeof bridgeLimits>;
 export type CallerValue = z.infer<typeof value>;

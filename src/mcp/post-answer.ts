@@ -14,7 +14,10 @@ export interface PostAnswer {
   respond(bytes: Buffer, status?: number): void;
   /** Sends something that comes before the answers. False where this client takes no event stream. */
   precede(bytes: Buffer, lost?: () => void): boolean;
+  /** Takes more than the answers: its stream has begun, or can. */
   readonly streams: boolean;
+  /** Somebody reads what is sent now. */
+  readonly reachable: boolean;
 }
 
 export interface PostAnswerOptions {
@@ -71,6 +74,11 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
       upgrade().send(bytes, lost);
       return true;
     },
-    streams: accepted.stream,
+    get streams() {
+      return accepted.stream && (stream !== undefined || !res.destroyed);
+    },
+    get reachable() {
+      return !res.destroyed;
+    },
   };
 }

@@ -2,6 +2,8 @@
 
 const revisions = ['2024-10-07', '2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'];
 
+export const latest = '2025-11-25';
+
 /** Revisions are dates, so they compare as text. */
 export const isLegacy = (version: string): boolean => revisions.includes(version);
 

@@ -3,18 +3,17 @@
 import type { Log } from '../log.ts';
 import type { Answer, Exchange } from '../router/handler.ts';
 import { accepted } from './accept.ts';
+import { callTable } from './calls.ts';
 import type { Ending } from './child.ts';
 import type { BridgeLimits } from './config.ts';
 import type { Connection } from './connection.ts';
 import { type EventStream, eventStreams } from './event-stream.ts';
 import {
-  errorResponse,
   isId,
   isObject,
   keyOf,
   type Message,
   type Notification,
-  progressTokenOf,
   type Request,
   type Response,
   RpcFault,
@@ -69,23 +68,12 @@ export interface SessionOptions {
   readonly closed: () => void;
 }
 
-interface Call {
-  readonly request: Request;
-  readonly answer: PostAnswer;
-  readonly token: string | undefined;
-  readonly startedAt: number;
-  readonly timer: NodeJS.Timeout;
-}
-
-/** A call that reports progress may last so many times its timeout (TR-45: an absolute end all the same). */
-const patience = 6;
+/** Requests of the server that wait for the client. */
 const mostAsked = 1000;
 
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { id, owner, account, log, limits, policy } = options;
   const connection = await options.connection;
-  const calls = new Map<string, Call>();
-  const tokens = new Map<string, Call>();
   /** The server's requests that the client has not answered. */
   const asked = new Set<string>();
   let version: string | undefined;
@@ -98,60 +86,40 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     pressure: (on) => (connection.hold ? connection.hold(on) : on && streams.cut()),
   });
 
-  const settle = (call: Call, bytes: Buffer, status?: number) => {
-    clearTimeout(call.timer);
-    calls.delete(keyOf(call.request.id));
-    if (call.token !== undefined) tokens.delete(call.token);
-    lastUsed = Date.now();
-    call.answer.respond(bytes, status);
-  };
-  const fail = (call: Call, text: string, status: number) =>
-    settle(call, errorResponse(call.request.id, rpcCode.internalError, text), status);
   const tell = (value: Readonly<Record<string, unknown>>) => connection.send(write(value));
 
-  const expire = (call: Call) => {
-    const { request } = call;
-    fail(call, `the server did not answer within ${options.requestTimeout} s`, 504);
+  const calls = callTable(options.requestTimeout, ({ request }) => {
     // MCP lifecycle: initialize is never cancelled, so its server is of no use any more.
     if (request.method === 'initialize') return void close('the server did not answer initialize', 504);
     tell({ method: 'notifications/cancelled', params: { requestId: request.id, reason: 'timeout' } });
-  };
-
-  const begin = (request: Request, answer: PostAnswer) => {
-    const token = progressTokenOf(request.params);
-    const call: Call = {
-      request,
-      answer,
-      token: token === undefined ? undefined : keyOf(token),
-      startedAt: Date.now(),
-      timer: setTimeout(() => expire(call), options.requestTimeout * 1000),
-    };
-    calls.set(keyOf(request.id), call);
-    if (call.token !== undefined) tokens.set(call.token, call);
-  };
+  });
 
   const respond = (response: Response) => {
-    const call = calls.get(keyOf(response.id));
+    const call = calls.get(response.id);
+    lastUsed = Date.now();
     if (!call) return log.debug('answer to no call', { id: response.id });
     if (call.request.method === 'initialize') {
       if (response.error !== undefined) {
-        settle(call, response.bytes);
+        calls.settle(call, response.bytes);
         return void close('the server refused to initialize');
       }
       version = negotiated(response.result);
     }
     const bytes = call.request.method === 'tools/list' ? policy.filter(response) : response.bytes;
-    settle(call, bytes);
+    calls.settle(call, bytes);
   };
 
   /** TR-16: to exactly one stream. The one POST in flight is what the server most likely speaks about. */
   const route = (message: Request | Notification, lost?: () => void) => {
-    const answers = new Set([...calls.values()].map((call) => call.answer).filter((answer) => answer.streams));
-    const [only] = answers;
-    if (only && answers.size === 1) only.precede(message.bytes, lost);
-    else if (streams.standing.attached || message.kind === 'notification' || answers.size === 0) {
-      streams.standing.send(message.bytes, lost);
-    } else [...answers].at(-1)?.precede(message.bytes, lost);
+    const answers = calls.streaming;
+    const reachable = answers.filter((answer) => answer.reachable);
+    const must = message.kind === 'request' && !streams.standing.attached;
+    const one = reachable.length === 1 || must ? reachable.at(-1) : undefined;
+    // Nobody reads anything now: what was begun may be resumed.
+    const begun = reachable.length === 0 && !streams.standing.attached ? answers.at(-1) : undefined;
+    const answer = one ?? begun;
+    if (answer) answer.precede(message.bytes, lost);
+    else streams.standing.send(message.bytes, lost);
   };
 
   const ask = (request: Request) => {
@@ -172,9 +140,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (message.kind === 'request') return ask(message);
     if (message.method === 'notifications/cancelled') asked.delete(keyOf(message.params.requestId));
     const call =
-      message.method === 'notifications/progress' ? tokens.get(keyOf(message.params.progressToken)) : undefined;
+      message.method === 'notifications/progress' ? calls.progressed(message.params.progressToken) : undefined;
     if (!call) return route(message);
-    if (Date.now() - call.startedAt < patience * options.requestTimeout * 1000) call.timer.refresh();
     if (!call.answer.precede(message.bytes)) streams.standing.send(message.bytes);
   };
 
@@ -187,11 +154,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (message.method === 'notifications/initialized') confirmed = true;
     if (message.method === 'notifications/cancelled') {
       const { requestId } = message.params;
-      const call = isId(requestId) ? calls.get(keyOf(requestId)) : undefined;
+      const call = isId(requestId) ? calls.get(requestId) : undefined;
       if (!call || call.request.method === 'initialize') return;
       connection.send(message);
       // The server need not answer any more, but the POST has to end.
-      return fail(call, 'cancelled by the client', 200);
+      return calls.fail(call, 'cancelled by the client', 200);
     }
     connection.send(message);
   };
@@ -204,7 +171,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const ids = new Set<string>();
     for (const { id } of requests) {
       const key = keyOf(id);
-      if (calls.has(key) || ids.has(key))
+      if (calls.get(id) || ids.has(key))
         throw new RpcFault(rpcCode.invalidRequest, 'a request with this id is in flight', id);
       ids.add(key);
     }
@@ -243,13 +210,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const submit = (request: Request, answer: PostAnswer) => {
     const refused = policy.refuse(request);
     if (refused) return answer.respond(refused);
-    begin(request, answer);
+    calls.begin(request, answer);
     connection.send(request);
   };
 
   const close = async (reason: string, status = 404) => {
     if (!over) {
-      for (const call of [...calls.values()]) fail(call, reason, status);
+      calls.failAll(reason, status);
       over = true;
       streams.close();
       options.closed();

@@ -1,14 +1,34 @@
 /** The authorization server: its endpoint table, and the guard of the resources it issues tokens for. */
 
 import type { Log } from '../log.ts';
-import type { Middleware, Route } from '../router/handler.ts';
+import type { Handler, Middleware, Route } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
+import { accessTokens } from './access-token.ts';
+import { authorizeEndpoints } from './authorize.ts';
+import { browserSide, readableErrors } from './browser-side.ts';
+import { clientAuthentication } from './client-auth.ts';
+import { clients } from './clients.ts';
 import type { AuthConfig } from './config.ts';
-import type { ProtectedResource } from './resource.ts';
+import { grants } from './grants.ts';
+import { checks, guard } from './guard.ts';
+import { loginProviders } from './identity/providers.ts';
+import { introspectionEndpoint } from './introspect.ts';
+import { signingKeys } from './keys.ts';
+import { stillAllowed } from './login.ts';
+import { keySet, resourceMetadata, resourceMetadataPath, serverMetadata } from './metadata.ts';
+import { methods } from './methods.ts';
+import { refreshTokens } from './refresh-token.ts';
+import { clientConfigurationEndpoint, registrationEndpoint } from './register.ts';
+import { type ProtectedResource, resources } from './resource.ts';
+import { revocationEndpoint } from './revoke.ts';
+import { grantLifetime, tokenEndpoint } from './token.ts';
+import { tokenSearch } from './token-search.ts';
 
-export interface AuthorizationServer extends AsyncDisposable {
-  /** The built-in endpoints. Rules name the path only; hosts and CORS are the gateway's to add. */
-  readonly routes: readonly Route[];
+export interface AuthorizationServer {
+  /** For a person's browser: never readable by pages of other origins. Rules name the path only; hosts are the gateway's to add. */
+  readonly pages: readonly Route[];
+  /** For clients, in JSON; a client may run in a page of any origin. */
+  readonly endpoints: readonly Route[];
   /** Bearer token to caller; 401 and 403 with the challenge otherwise. */
   guard(resource: ProtectedResource): Middleware;
 }
@@ -20,4 +40,84 @@ export interface AuthorizationServerDeps {
   readonly resources: readonly ProtectedResource[];
 }
 
-export type StartAuthorizationServer = (config: AuthConfig, deps: AuthorizationServerDeps) => AuthorizationServer;
+/** Begins to make a signing key in the background where the store has none. */
+export function authorizationServer(
+  config: AuthConfig,
+  { publicUrl, store, log, resources: guarded }: AuthorizationServerDeps,
+): AuthorizationServer {
+  // RFC 8414 §2: the issuer is an origin without a trailing slash, the same byte for byte wherever it is named.
+  const issuer = publicUrl.origin;
+  const known = resources(guarded, publicUrl);
+  const lifetimeOf = grantLifetime(config);
+  const allGrants = grants(store, lifetimeOf);
+  const allClients = clients(config, { store, grants: allGrants });
+  const keys = signingKeys(store, config.signingAlgorithm, config.accessTokenLifetime);
+  const access = accessTokens({ issuer, keys, grants: allGrants });
+  const refresh = refreshTokens(store, allGrants, config.refreshGrace);
+  const providers = loginProviders(config.login, store);
+  const authenticate = clientAuthentication(allClients);
+  const search = tokenSearch(access, refresh);
+  const check = checks({ accessTokens: access, bareNames: providers.length === 1 });
+  const shared = { publicUrl, store, log, clients: allClients, grants: allGrants, resources: known, providers };
+  const browser = authorizeEndpoints(browserSide(shared));
+  const registration = { config: config.registration, issuer, store, clients: allClients };
+
+  const metadata = serverMetadata({ config, issuer, resources: known });
+  const keySetHandler = keySet(keys);
+  const get = (handler: Handler) => methods({ GET: handler });
+  const post = (handler: Handler) => methods({ POST: handler });
+  const page = (handler: Handler) => readableErrors(handler);
+  const route = (standard: string, rule: string, service: Handler): Route => ({
+    name: rule.replace(/^Path(Prefix)?\(`|`\)$/g, '').replace(/`\).*$/, ''),
+    rule,
+    guarded: false,
+    target: standard,
+    service,
+  });
+
+  return {
+    pages: [
+      route(
+        'OAuth 2.1 §4.1.1',
+        'Path(`/authorize`)',
+        page(methods({ GET: browser.authorizeGet, POST: browser.authorizePost })),
+      ),
+      route('identity providers', 'Path(`/callback`)', page(get(browser.callback))),
+    ],
+    endpoints: [
+      route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', get(metadata)),
+      route('RFC 8414', 'Path(`/.well-known/openid-configuration`)', get(metadata)),
+      route(
+        'RFC 9728',
+        `Path(\`${resourceMetadataPath}\`) || PathPrefix(\`${resourceMetadataPath}/\`)`,
+        get(resourceMetadata({ issuer, resources: known })),
+      ),
+      route('RFC 7517', 'Path(`/.well-known/jwks.json`)', get(keySetHandler)),
+      route('RFC 7517', 'Path(`/jwks`)', get(keySetHandler)),
+      ...(config.registration.mode === 'open'
+        ? [route('RFC 7591', 'Path(`/register`)', post(registrationEndpoint(registration)))]
+        : []),
+      route('RFC 7592', 'PathPrefix(`/register/`)', clientConfigurationEndpoint(registration)),
+      route(
+        'OAuth 2.1 §3.2',
+        'Path(`/token`)',
+        post(
+          tokenEndpoint({
+            config,
+            issuer,
+            resources: known,
+            clients: allClients,
+            grants: allGrants,
+            accessTokens: access,
+            refreshTokens: refresh,
+            authenticate,
+            stillAllowed: stillAllowed(providers),
+          }),
+        ),
+      ),
+      route('RFC 7009', 'Path(`/revoke`)', post(revocationEndpoint({ authenticate, grants: allGrants, search }))),
+      route('RFC 7662', 'Path(`/introspect`)', post(introspectionEndpoint({ issuer, authenticate, search }))),
+    ],
+    guard: (resource) => guard(check, resource),
+  };
+}

@@ -5,14 +5,10 @@ import { z } from 'zod';
 import { OAuthError } from './errors.ts';
 import { redirectUriFault } from './redirect-uri.ts';
 
-export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+export const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] as const;
 export type AuthMethod = (typeof authMethods)[number];
 
-export const grantTypes = [
-  'authorization_code',
-  'refresh_token',
-  'urn:ietf:params:oauth:grant-type:device_code',
-] as const;
+export const grantTypes = ['authorization_code', 'refresh_token'] as const;
 
 /** By their wire names, defaults filled in. A member the client did not send and that has no default is absent. */
 export interface ClientMetadata {
@@ -113,12 +109,9 @@ export function clientMetadata(input: unknown, options: { readonly bareClient?: 
   if (answers !== undefined && redirects && !answers.includes('code')) {
     throw new OAuthError('invalid_client_metadata', 'response_types: only code is known here');
   }
-  // RFC 7591 §2: jwks and jwks_uri exclude each other, and private_key_jwt needs one of them.
+  // RFC 7591 §2: jwks and jwks_uri exclude each other.
   if (rest.jwks !== undefined && rest.jwks_uri !== undefined) {
     throw new OAuthError('invalid_client_metadata', 'jwks and jwks_uri cannot both be given');
-  }
-  if (rest.token_endpoint_auth_method === 'private_key_jwt' && !rest.jwks && !rest.jwks_uri) {
-    throw new OAuthError('invalid_client_metadata', 'private_key_jwt needs jwks or jwks_uri');
   }
   return { redirect_uris, grant_types, response_types, ...rest };
 }

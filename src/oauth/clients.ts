@@ -1,6 +1,11 @@
 /** The OAuth clients we know: configured, registered (RFC 7591), or described by their own document. */
 
+import type { Store } from '../store/store.ts';
 import type { ClientMetadata } from './client-metadata.ts';
+import type { AuthConfig } from './config.ts';
+import type { Grants } from './grants.ts';
+import { registeredClients } from './registered-clients.ts';
+import { hashed } from './secrets.ts';
 
 export interface Client {
   readonly id: string;
@@ -21,10 +26,7 @@ export interface Registration {
 }
 
 export interface Clients {
-  /**
-   * The client with this id, or undefined. An `https:` id may be fetched (a Client ID Metadata Document); where that
-   * fails it refuses with invalid_client, saying why.
-   */
+  /** The client with this id, or undefined. */
   find(clientId: string): Promise<Client | undefined>;
   /** Registers, or gives back the public client that registered the very same metadata before. */
   register(metadata: ClientMetadata): Promise<Registration>;
@@ -32,10 +34,48 @@ export interface Clients {
   manages(clientId: string, registrationAccessToken: string): Promise<boolean>;
   /** RFC 7592 §2.2: replaces all metadata; answers a new registration access token, the old one ends. */
   update(clientId: string, metadata: ClientMetadata): Promise<Registration>;
-  /** Ends the client and every grant it has. False where it was not there. */
-  delete(clientId: string): Promise<boolean>;
-  /** A use of the client: its lifetime begins anew. */
-  renew(client: Client): Promise<void>;
-  /** The registered clients, in no order. */
-  registered(): AsyncIterable<Client>;
+  /**
+   * Ends the client and every grant it has. False where it was not there. A client itself (RFC 7592 §2.3) may not end
+   * what others share; the operator may.
+   */
+  delete(clientId: string, by: 'client' | 'operator'): Promise<boolean>;
+  /** A use of the client: its lifetime begins anew. False where it is gone. */
+  renew(client: Client): Promise<boolean>;
+  /** The configured clients, then the registered ones. */
+  all(): AsyncIterable<Client>;
+}
+
+export function clients(
+  config: Pick<AuthConfig, 'clients' | 'clientLifetime'>,
+  parts: { readonly store: Store; readonly grants: Grants },
+): Clients {
+  const registered = registeredClients(parts.store, config.clientLifetime);
+  const configured = new Map<string, Client>(
+    config.clients.map(({ id, secret, metadata }) => [
+      id,
+      { id, kind: 'configured', metadata, ...(secret !== undefined && { secretHash: hashed(secret) }) },
+    ]),
+  );
+  return {
+    async find(id) {
+      const found = configured.get(id);
+      if (found) return found;
+      // What we give out has 22 characters; nothing else is worth asking the store for.
+      return /^[\w-]{22}$/.test(id) ? registered.find(id) : undefined;
+    },
+    register: registered.register,
+    manages: registered.manages,
+    update: registered.update,
+    async delete(id, by) {
+      const ended = await registered.delete(id, by);
+      // Only now: a grant begun meanwhile finds no client to redeem its code.
+      for await (const grant of parts.grants.ofClient(id)) await parts.grants.revoke(grant.id);
+      return ended;
+    },
+    renew: async (client) => (client.kind === 'registered' ? registered.renew(client.id) : true),
+    async *all() {
+      yield* configured.values();
+      yield* registered.all();
+    },
+  };
 }

@@ -96,56 +96,68 @@ const client = z
 
 const registrationMode = z.enum(['open', 'closed']);
 
-export const authConfig = z.strictObject({
-  login: z
-    .strictObject({
-      github: github.optional().describe('Log in with GitHub or GitHub Enterprise'),
-      oidc: z
-        .union([oidc, z.array(oidc)])
-        .transform((one) => (Array.isArray(one) ? one : [one]))
-        .optional()
-        .describe('Log in with an OpenID Connect provider, or with one of several'),
-      password: password.optional().describe('Log in with a name and password kept here'),
-    })
-    .prefault({})
-    .describe('Ways to log in; the login page offers all that are configured'),
-  accessTokenLifetime: duration.default(30 * 60).describe('How long an access token is good for'),
-  refreshTokenLifetime: duration
-    .default(30 * 86400)
-    .describe('How long a client may stay away before a person must log in again; 0 = for ever'),
-  refreshGrace: duration
-    .default(60)
-    .describe('How long a refresh token already used is answered the same again, for a client that lost the answer'),
-  clientLifetime: duration
-    .default(90 * 86400)
-    .describe('How long a registered client is kept after its last use; 0 = for ever'),
-  registration: z
-    .union([
-      registrationMode.transform((mode) => ({ mode })),
-      z.strictObject({
-        mode: registrationMode.default('open').describe('Whether clients may register themselves'),
-        perMinute: z.int().positive().optional().describe('Registrations from one address in a minute [120]'),
-        perDay: z.int().positive().optional().describe('Registrations from one address in a day [1000]'),
-      }),
-    ])
-    .transform(({ mode, ...quota }) => ({ mode, perMinute: 120, perDay: 1000, ...quota }))
-    .prefault('open')
-    .describe('Dynamic client registration: "open", "closed", or an object with quotas'),
-  clientIdMetadataDocuments: z
-    .boolean()
-    .default(true)
-    .describe('Whether a client may be named by the URL of its own metadata document'),
-  clients: z
-    .array(client)
-    .default([])
-    .describe('Clients that need no registration, by RFC 7591 member names with client_id and client_secret'),
-  resources: z.array(resource).default([]).describe('Sites guarded by another proxy, which asks /verify'),
-  admins: z.array(z.string().trim().min(1)).default([]).describe('Who may open the console: names or provider:subject'),
-  allowedOrigins: z
-    .array(z.string().min(1))
-    .default([])
-    .describe('Web origins beside our own and loopback that may call MCP endpoints'),
-  signingAlgorithm: z.enum(['RS256', 'ES256', 'EdDSA']).default('RS256').describe('How access tokens are signed'),
-});
+export const authConfig = z
+  .strictObject({
+    login: z
+      .strictObject({
+        github: github.optional().describe('Log in with GitHub or GitHub Enterprise'),
+        oidc: z
+          .union([oidc, z.array(oidc)])
+          .transform((one) => (Array.isArray(one) ? one : [one]))
+          .optional()
+          .describe('Log in with an OpenID Connect provider, or with one of several'),
+        password: password.optional().describe('Log in with a name and password kept here'),
+      })
+      .prefault({})
+      .describe('Ways to log in; the login page offers all that are configured'),
+    accessTokenLifetime: duration.default(30 * 60).describe('How long an access token is good for'),
+    refreshTokenLifetime: duration
+      .default(30 * 86400)
+      .describe('How long a client may stay away before a person must log in again; 0 = for ever'),
+    refreshGrace: duration
+      .default(60)
+      .describe('How long a refresh token already used is answered the same again, for a client that lost the answer'),
+    clientLifetime: duration
+      .default(90 * 86400)
+      .describe('How long a registered client is kept after its last use; 0 = for ever'),
+    registration: z
+      .union([
+        registrationMode.transform((mode) => ({ mode })),
+        z.strictObject({
+          mode: registrationMode.default('open').describe('Whether clients may register themselves'),
+          perMinute: z.int().positive().optional().describe('Registrations from one address in a minute [120]'),
+          perDay: z.int().positive().optional().describe('Registrations from one address in a day [1000]'),
+        }),
+      ])
+      .transform(
+        ({
+          mode,
+          perMinute = 120,
+          perDay = 1000,
+        }: {
+          mode: 'open' | 'closed';
+          perMinute?: number | undefined;
+          perDay?: number | undefined;
+        }) => ({ mode, perMinute, perDay }),
+      )
+      .prefault('open')
+      .describe('Dynamic client registration: "open", "closed", or an object with quotas'),
+    clients: z
+      .array(client)
+      .default([])
+      .describe('Clients that need no registration, by RFC 7591 member names with client_id and client_secret'),
+    resources: z.array(resource).default([]).describe('Sites guarded by another proxy, which asks /verify'),
+    admins: z
+      .array(z.string().trim().min(1))
+      .default([])
+      .describe('Who may open the console: names or provider:subject'),
+    allowedOrigins: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Web origins beside our own and loopback that may call MCP endpoints'),
+    signingAlgorithm: z.enum(['RS256', 'ES256', 'EdDSA']).default('RS256').describe('How access tokens are signed'),
+  })
+  .prefault({})
+  .describe('Who may log in, which clients there are, and how long what they get is good for');
 
 export type AuthConfig = z.infer<typeof authConfig>;

@@ -11,7 +11,7 @@ export interface ProtectedResource {
   /** All of them are needed to use it. */
   readonly scopes: readonly string[];
   /** Absent means everybody who may log in, and every client. */
-  readonly allow?: { readonly users?: readonly string[]; readonly clients?: readonly string[] };
+  readonly allow?: { readonly users?: readonly string[] | undefined; readonly clients?: readonly string[] | undefined };
 }
 
 /** What a client should ask for to use these resources, and what they are challenged with. */

@@ -3,7 +3,6 @@
 import { z } from 'zod';
 import { duration, size } from '../units.ts';
 import { addressSet } from './addresses.ts';
-import { highestUserPriority } from './router.ts';
 
 const address = z.string().regex(/^(?:unix:.+|systemd(?::[\w.-]+)?|(?:\[[0-9a-fA-F:.]+\]|[^:[\]]*):\d{1,5})$/, {
   error: 'is no address; write "127.0.0.1:8080", ":443", "[::1]:8080", "unix:PATH" or "systemd"',
@@ -14,10 +13,6 @@ const addresses = z.array(
     .string()
     .refine((entry) => !('fault' in addressSet([entry])), 'is neither an IP address nor a range such as "10.0.0.0/8"'),
 );
-
-const serverUrl = z
-  .string()
-  .regex(/^(?:https?:\/\/[^/]|unix:\/)/, 'is no server; write "http://127.0.0.1:3000" or "unix:/run/app.sock"');
 
 export const limitsConfig = z.strictObject({
   drain: duration.prefault('10s').describe('How long requests in flight may take to finish when the gateway stops.'),
@@ -39,45 +34,17 @@ export const limitsConfig = z.strictObject({
     .describe('A server that stops in the middle of an answer is cut; event streams are not.'),
 });
 
-const router = z.strictObject({
-  name: z.string().min(1).optional().describe('For logs and the `routes` verb. [`router-N`]'),
-  rule: z.string().min(1).describe("Traefik v3's rule syntax."),
-  priority: z
-    .int()
-    .max(highestUserPriority)
-    .default(0)
-    .describe('The highest matching router answers; 0 means the length of the rule.'),
-  middlewares: z.array(z.string()).default([]).describe('Names of middlewares, outermost first.'),
-  service: z.string().describe('Name of a service.'),
-  auth: z.boolean().default(true).describe('Whether an access token is needed.'),
-  scopes: z.array(z.string().min(1)).default([]).describe('Scopes a token must have.'),
-  resource: z.url().optional().describe('The resource identifier. [scheme and host of the rule and its longest path]'),
-});
-
-const service = z.strictObject({
-  servers: z
-    .array(
-      z.strictObject({ url: serverUrl, weight: z.int().nonnegative().default(1).describe('Share of the requests.') }),
-    )
-    .min(1)
-    .describe('Where requests go.'),
-  passHostHeader: z.boolean().default(true).describe("Whether the server sees the client's Host."),
-  headers: z.record(z.string(), z.string()).default({}).describe('Headers added to requests.'),
-});
-
 export const routerConfig = z.strictObject({
   entrypoints: z
     .strictObject({
       http: z
         .strictObject({ listen: address.default('127.0.0.1:8080').describe('Address of the plain HTTP entrypoint.') })
-        .prefault({}),
-      https: z.strictObject({ listen: address.default(':443').describe('Address of the TLS entrypoint.') }).optional(),
+        .prefault({})
+        .describe('The plain HTTP entrypoint.'),
     })
     .prefault({})
     .describe('Where the gateway listens.'),
   trustedProxies: addresses.default([]).describe('Proxies whose X-Forwarded-* and PROXY headers are believed.'),
-  routers: z.array(router).default([]).describe('What else is served, first the highest priority.'),
-  services: z.record(z.string(), service).default({}).describe('What routers send requests to.'),
   limits: limitsConfig.prefault({}).describe('What the gateway puts up with.'),
 });
 

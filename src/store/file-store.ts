@@ -51,7 +51,7 @@ export function fileStore(path: string): Store {
     return commits.write(run);
   }
 
-  function valueOf(key: string): unknown {
+  function valueAt(key: string): unknown {
     const row = statements.get.get({ key, now: Date.now() });
     return row === undefined ? undefined : JSON.parse(String(row.value));
   }
@@ -68,7 +68,7 @@ export function fileStore(path: string): Store {
 
   return {
     async get(key) {
-      return read(() => valueOf(key));
+      return read(() => valueAt(key));
     },
     async set(key, value, { ttl, only } = {}) {
       const record = { key, value: jsonText(value), end: nullable(endOf(ttl)) };
@@ -86,7 +86,7 @@ export function fileStore(path: string): Store {
     async increment(key, ttl) {
       const end = nullable(endOf(ttl));
       return write(() => {
-        const former = valueOf(key);
+        const former = valueAt(key);
         if (former === undefined) {
           statements.set.run({ key, value: '1', end });
           return 1;

@@ -1,0 +1,153 @@
+/** `check`: the configuration, every fault at once, then a trial of what it names. */
+
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { Agent, fetch } from 'undici';
+import { type GatewayConfig, loadConfig } from '../config.ts';
+import { startGateway } from '../gateway.ts';
+import { silent } from '../log.ts';
+import { isStdio } from '../mcp/config.ts';
+import { printTable } from './table.ts';
+
+interface Finding {
+  readonly what: string;
+  readonly verdict: 'ok' | 'warning' | 'fault';
+  readonly detail: string;
+}
+
+export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
+  const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
+  const findings: Finding[] = [{ what: 'configuration', verdict: 'ok', detail: 'valid' }, ...nobodyGetsIn(config)];
+  findings.push(...commandsOnPath(config));
+  if (!options.offline)
+    findings.push(await portFree(config.entrypoints.http.listen), ...(await initializeEach(config)));
+  if (options.json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+  else
+    printTable(
+      ['WHAT', 'VERDICT', 'DETAIL'],
+      findings.map(({ what, verdict, detail }) => [what, verdict, detail]),
+    );
+  const faults = findings.filter(({ verdict }) => verdict === 'fault').length;
+  if (faults > 0) throw new Error(`check found ${faults === 1 ? 'one fault' : `${faults} faults`}`);
+}
+
+/** Fail closed is right and still a surprise: an empty allow list admits nobody. */
+function nobodyGetsIn({ auth }: GatewayConfig): Finding[] {
+  const ways = [
+    ...(auth.login.github ? [{ path: 'auth.login.github.allow', allow: auth.login.github.allow }] : []),
+    ...(auth.login.oidc ?? []).map((one) => ({ path: `auth.login.oidc (${one.name}).allow`, allow: one.allow })),
+  ];
+  const closed = ways.filter(({ allow }) => Object.values(allow).every((list) => list.length === 0));
+  return closed.map(({ path }) => ({
+    what: path,
+    verdict: 'warning',
+    detail: 'is empty, so nobody gets in this way; name somebody, or "*" for everybody',
+  }));
+}
+
+function commandsOnPath({ mcpServers }: GatewayConfig): Finding[] {
+  return Object.entries(mcpServers).flatMap(([name, server]): Finding[] => {
+    if (!server.enabled || !isStdio(server)) return [];
+    const what = `mcpServers.${name}.command`;
+    const found = programFile(server.command, server.cwd);
+    if (found !== undefined) return [{ what, verdict: 'ok', detail: found }];
+    const detail = `${server.command} is not a program on the PATH; install it or write its full path`;
+    return [{ what, verdict: 'fault', detail }];
+  });
+}
+
+function programFile(command: string, cwd = '.'): string | undefined {
+  const places = command.includes('/') ? [resolve(cwd)] : (process.env.PATH ?? '').split(delimiter);
+  return places
+    .map((place) => resolve(place, command))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function portFree(address: string): Promise<Finding> {
+  const what = `entrypoints.http.listen ${address}`;
+  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+  if (port === undefined) return { what, verdict: 'ok', detail: 'not a port' };
+  const probe = createServer();
+  return new Promise((settle) => {
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const mend =
+        error.code === 'EADDRINUSE'
+          ? 'another program listens there, perhaps this gateway; stop it or choose another port'
+          : error.message;
+      settle({ what, verdict: error.code === 'EADDRINUSE' ? 'warning' : 'fault', detail: mend });
+    });
+    probe.listen({ port: Number(port), ...(host && { host: host.replace(/^\[|\]$/g, '') }) }, () =>
+      probe.close(() => settle({ what, verdict: 'ok', detail: 'free' })),
+    );
+  });
+}
+
+/** The gateway itself, on a socket that only this user can open, with each server reachable through it. */
+async function initializeEach(config: GatewayConfig): Promise<Finding[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-check-'));
+  const socketPath = join(directory, 'gateway.sock');
+  const publicUrl = config.publicUrl ?? new URL('http://127.0.0.1');
+  const trial: GatewayConfig = {
+    ...config,
+    publicUrl,
+    store: 'memory:',
+    entrypoints: { http: { listen: `unix:${socketPath}` } },
+    mcpServers: Object.fromEntries(
+      Object.entries(config.mcpServers).map(([name, server]) => [name, { ...server, public: true }]),
+    ),
+  };
+  const agent = new Agent({ connect: { socketPath } });
+  try {
+    await using gateway = await startGateway(trial, silent);
+    return await Promise.all(
+      gateway.servers.map(async ({ name, url }): Promise<Finding> => {
+        const what = `mcpServers.${name} initialize`;
+        try {
+          return { what, verdict: 'ok', detail: await initialize(url, agent) };
+        } catch (error) {
+          return { what, verdict: 'fault', detail: error instanceof Error ? error.message : String(error) };
+        }
+      }),
+    );
+  } finally {
+    await agent.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Answers the server's own name and version. Throws a sentence that says what came instead. */
+async function initialize(url: string, dispatcher: Agent): Promise<string> {
+  const response = await fetch(url.replace(/^https:/, 'http:'), {
+    dispatcher,
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 0,
+      method: 'initialize',
+      params: {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'mcp-gateway check', version: '1' },
+      },
+    }),
+    signal: AbortSignal.timeout(30_000),
+  });
+  const text = await response.text();
+  const message: unknown = JSON.parse(/^data: (\{.*)$/m.exec(text)?.[1] ?? text);
+  const { result, error } = message as {
+    result?: { serverInfo?: { name?: string; version?: string } };
+    error?: { message?: string };
+  };
+  if (result === undefined) throw new Error(`answers ${response.status}: ${error?.message ?? text.slice(0, 200)}`);
+  return `${result.serverInfo?.name ?? 'a server'} ${result.serverInfo?.version ?? ''}`.trim();
+}

@@ -1,0 +1,105 @@
+/** `serve`: the gateway in the foreground, from the command line's words to the last child's end. */
+
+import { basename } from 'node:path';
+import { type ConfigSource, type GatewayConfig, loadConfig } from '../config.ts';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { type Log, type LogLevel, log } from '../log.ts';
+import { banner } from './banner.ts';
+
+interface ServeOptions {
+  readonly config?: string;
+  readonly listen?: string;
+  readonly publicUrl?: string;
+  readonly name?: string;
+  readonly stateDir?: string;
+  readonly store?: string;
+  readonly logLevel?: LogLevel;
+  readonly logFormat?: 'json' | 'pretty';
+}
+
+/** Resolves when the gateway has stopped in order. Throws where it cannot start. */
+export async function serve(command: readonly string[], options: ServeOptions): Promise<void> {
+  const started = performance.now();
+  const source = configSource(command, options);
+  const config = loadConfig(source);
+  const gatewayLog = log({ level: config.log.level, format: config.log.format, output: process.stderr });
+  await using gateway = await startGateway(config, gatewayLog);
+  process.stdout.write(banner(gateway, performance.now() - started));
+  await stopped(gateway, source, gatewayLog);
+}
+
+/** Waits for SIGTERM or SIGINT. A second one ends the process at once; SIGHUP reloads, and a fault leaves all as it was. */
+function stopped(gateway: Gateway, source: ConfigSource, gatewayLog: Log): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals) => {
+      gatewayLog.info('stopping', { signal });
+      process.off('SIGTERM', stop).off('SIGINT', stop);
+      process.once('SIGTERM', () => process.exit(143)).once('SIGINT', () => process.exit(130));
+      resolve();
+    };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      reload(gateway, source).then(
+        () => gatewayLog.info('configuration reloaded'),
+        (error: unknown) => gatewayLog.error('configuration not reloaded, the old one stays', { error }),
+      );
+    });
+  });
+}
+
+async function reload(gateway: Gateway, source: ConfigSource): Promise<void> {
+  const config: GatewayConfig = loadConfig(source);
+  await gateway.reload(config);
+}
+
+function configSource(command: readonly string[], options: ServeOptions): ConfigSource {
+  const [program, ...args] = command;
+  return {
+    ...(options.config !== undefined && { file: options.config }),
+    overrides: {
+      ...(options.listen !== undefined && { entrypoints: { http: { listen: options.listen } } }),
+      ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
+      ...(options.stateDir !== undefined && { stateDir: options.stateDir }),
+      ...(options.store !== undefined && { store: options.store }),
+      ...((options.logLevel !== undefined || options.logFormat !== undefined) && {
+        log: {
+          ...(options.logLevel !== undefined && { level: options.logLevel }),
+          ...(options.logFormat !== undefined && { format: options.logFormat }),
+        },
+      }),
+      ...(program !== undefined && {
+        mcpServers: { [options.name ?? serverName(command)]: { command: program, args } },
+      }),
+    },
+    env: process.env,
+  };
+}
+
+/** What people would call the server that this command runs: `npx -y @scope/server-files .` is `files`. */
+export function serverName(command: readonly string[]): string {
+  const runners = new Set([
+    'npx',
+    'uvx',
+    'uv',
+    'node',
+    'python',
+    'python3',
+    'bunx',
+    'bun',
+    'deno',
+    'docker',
+    'run',
+    'tool',
+  ]);
+  const word =
+    command.find((part) => !part.startsWith('-') && !runners.has(basename(part)) && !/^\w+=/.test(part)) ?? '';
+  const entries = new Set(['index', 'main', 'cli', 'server', 'src', 'dist', 'build', 'bin', '']);
+  const parts = word.split('/').map((part) => part.replace(/(.)@.*$/, '$1').replace(/\.[cm]?[jt]s$|\.py$/, ''));
+  const name = parts.reverse().find((part) => !entries.has(part)) ?? '';
+  return (
+    name
+      .replace(/^(mcp-)?(server-)?/, '')
+      .replace(/(-mcp)?(-server)?$/, '')
+      .replace(/[^\w-]/g, '') || 'mcp'
+  );
+}

@@ -1,0 +1,196 @@
+/** The configuration: one slice per room, joined, read from a file and the command line, and checked whole. */
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError, directoryOf, type Fault, jsonPath, readConfigFile, resolveReferences } from './config-file.ts';
+import { logConfig } from './log-config.ts';
+import { bridgeLimits, mcpServersConfig } from './mcp/config.ts';
+import { authConfig } from './oauth/config.ts';
+import { limitsConfig, routerConfig } from './router/config.ts';
+import { defaultStore, storeConfig } from './store/config.ts';
+
+const publicUrl = z
+  .url({ protocol: /^https?$/, error: 'must be a URL such as "https://mcp.example.com"' })
+  .transform((text) => new URL(text))
+  .refine((url) => url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '', {
+    error: 'must be scheme and host alone, such as "https://mcp.example.com"',
+  })
+  // OAuth 2.1 §1.5: every endpoint of an authorization server is reached over TLS; loopback is for development.
+  .refine((url) => url.protocol === 'https:' || isLoopback(url.hostname), {
+    error: 'must be https:// (http:// is for loopback addresses only)',
+  })
+  .describe('The issuer, and the base of every URL the gateway prints. [`http://` and the address it listens on]');
+
+export const configSchema = z.strictObject({
+  publicUrl: publicUrl.optional(),
+  stateDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Where keys, grants and the admin socket are kept; made with mode 0700. [`$STATE_DIRECTORY`, else none]'),
+  store: storeConfig.optional(),
+  ...routerConfig.shape,
+  auth: authConfig,
+  mcpServers: mcpServersConfig,
+  limits: limitsConfig.extend({ mcp: bridgeLimits }).prefault({}).describe('What the gateway puts up with.'),
+  log: logConfig,
+});
+
+type Parsed = z.output<typeof configSchema>;
+export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir'> {
+  readonly store: string;
+  readonly stateDir: string | undefined;
+}
+
+export interface ConfigSource {
+  /** Without it, `gateway.config.json` in the working directory where there is one and nothing else was given. */
+  readonly file?: string;
+  /** What the command line says; wins over the file, key by key. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export const defaultFile = 'gateway.config.json';
+
+/** Throws `ConfigError` with every fault at once. */
+export function loadConfig(source: ConfigSource): GatewayConfig {
+  const overrides = source.overrides ?? {};
+  const file = source.file ?? (overrides.mcpServers === undefined && existsSync(defaultFile) ? defaultFile : undefined);
+  if (file === undefined && overrides.mcpServers === undefined) {
+    const message = `there is none; write ${defaultFile}, name a file with -c, or publish one server with: serve -- COMMAND`;
+    throw new ConfigError('configuration', [{ path: '', message }]);
+  }
+  const faults: Fault[] = [];
+  const from = { directory: directoryOf(file), env: source.env };
+  const written = file === undefined ? {} : resolveReferences(readConfigFile(file), from, faults);
+  const parsed = configSchema.safeParse(merge(written, overrides), { reportInput: false });
+  // What is wrong with a reference is not wrong with what it would have stood for.
+  const unresolved = new Set(faults.map(({ path }) => path));
+  const issues = parsed.success ? [] : parsed.error.issues.flatMap(faultsOf);
+  faults.push(...issues.filter(({ path }) => !unresolved.has(path)));
+  if (!parsed.success || faults.length > 0) throw new ConfigError(file ?? 'command line', faults);
+  const config = withDefaults(parsed.data, source.env);
+  const conflicts = conflictsOf(config);
+  if (conflicts.length > 0) throw new ConfigError(file ?? 'command line', conflicts);
+  return config;
+}
+
+function withDefaults(parsed: Parsed, env: NodeJS.ProcessEnv): GatewayConfig {
+  // systemd.exec(5): several StateDirectory= names arrive joined by colons.
+  const stateDir = parsed.stateDir ?? env.STATE_DIRECTORY?.split(':')[0];
+  return {
+    ...parsed,
+    stateDir: stateDir === undefined ? undefined : resolve(stateDir),
+    store: parsed.store ?? defaultStore(stateDir),
+  };
+}
+
+/** What each key allows by itself and the whole does not. */
+function conflictsOf(config: GatewayConfig): Fault[] {
+  const faults: Fault[] = [];
+  const { login } = config.auth;
+  const listen = config.entrypoints.http.listen;
+  if (Object.values(login).every((way) => way === undefined) && !isLoopback(hostOf(listen))) {
+    const message = `${listen} is open to other hosts and nobody can log in; configure auth.login, or listen on 127.0.0.1`;
+    faults.push({ path: 'entrypoints.http.listen', message });
+  }
+  if (config.publicUrl === undefined && !isLoopback(hostOf(listen))) {
+    const message = `is needed where ${listen} is listened on: it is the base of every URL the gateway prints`;
+    faults.push({ path: 'publicUrl', message });
+  }
+  const places = new Map<string, string>();
+  for (const [name, server] of Object.entries(config.mcpServers)) {
+    const place = server.host === undefined ? (server.path ?? `/${name}/mcp`) : `//${server.host.toLowerCase()}/mcp`;
+    const other = places.get(place);
+    if (other !== undefined)
+      faults.push({ path: `mcpServers.${name}`, message: `is at ${place}, where ${other} is already` });
+    places.set(place, name);
+  }
+  if (config.store === 'file:' && config.stateDir === undefined) {
+    faults.push({ path: 'store', message: '"file:" needs stateDir; set it, or write "file:PATH"' });
+  }
+  return faults;
+}
+
+/** The host of `"127.0.0.1:8080"`, `":443"` or `"[::1]:8080"`; empty where every address is meant. */
+function hostOf(listen: string): string {
+  return listen.replace(/:\d+$/, '');
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+}
+
+/** Objects are merged key by key; anything else on the right wins. */
+function merge(left: unknown, right: unknown): unknown {
+  if (!isRecord(left) || !isRecord(right)) return right;
+  const merged: Record<string, unknown> = { ...left };
+  for (const [key, value] of Object.entries(right)) merged[key] = key in left ? merge(left[key], value) : value;
+  return merged;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: jsonPath(issue.path), message: issue.message }];
+  const known = keysAt(issue.path);
+  return issue.keys.map((key) => {
+    const near = nearest(key, known);
+    const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
+    return { path: jsonPath([...issue.path, key]), message: `is no known key; ${hint}` };
+  });
+}
+
+/** The JSON Schema of what a person may write; references may stand for any string. */
+export function configJsonSchema(): JsonSchema {
+  return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+}
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+}
+
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let places: JsonSchema[] = [configJsonSchema()];
+  for (const part of path) {
+    places = places.flatMap(alternatives).flatMap((place) => {
+      const next =
+        typeof part === 'number' ? place.items : (place.properties?.[String(part)] ?? place.additionalProperties);
+      return typeof next === 'object' ? [next] : [];
+    });
+  }
+  return [...new Set(places.flatMap(alternatives).flatMap((place) => Object.keys(place.properties ?? {})))];
+}
+
+function alternatives(place: JsonSchema): JsonSchema[] {
+  return [place, ...(place.anyOf ?? []).flatMap(alternatives)];
+}
+
+/** The known name a slip of the hand away from `word`, if there is one. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((name) => ({ name, steps: distance(word.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.steps - b.steps);
+  const [best] = ranked;
+  return best !== undefined && best.steps <= Math.max(2, word.length / 3) ? best.name : undefined;
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const swap = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(swap, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

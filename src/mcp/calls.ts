@@ -1,0 +1,81 @@
+/** The calls of one session that wait for their answer, and the time they have for it. */
+
+import { errorResponse, type Id, keyOf, progressTokenOf, type Request, rpcCode } from './message.ts';
+import type { PostAnswer } from './post-answer.ts';
+
+export interface Call {
+  readonly request: Request;
+  readonly answer: PostAnswer;
+  readonly startedAt: number;
+  readonly timer: NodeJS.Timeout;
+  readonly token: string | undefined;
+}
+
+export interface Calls {
+  readonly size: number;
+  begin(request: Request, answer: PostAnswer): void;
+  get(id: Id): Call | undefined;
+  /** The call that a progress notification is about; it may go on for longer now. */
+  progressed(token: unknown): Call | undefined;
+  /** Answers the call; the status counts where nothing of the answer has been sent. */
+  settle(call: Call, bytes: Buffer, status?: number): void;
+  fail(call: Call, text: string, status: number): void;
+  failAll(text: string, status: number): void;
+  /** The POSTs that wait and can take more than their answers, the latest last. */
+  readonly streaming: readonly PostAnswer[];
+}
+
+/** A call that reports progress may last so many times its timeout (TR-45: an absolute end all the same). */
+const patience = 6;
+
+/** `timeout` in seconds; `expired` is called with a call that has already been failed with 504. */
+export function callTable(timeout: number, expired: (call: Call) => void): Calls {
+  const calls = new Map<string, Call>();
+  const tokens = new Map<string, Call>();
+
+  const settle = (call: Call, bytes: Buffer, status?: number) => {
+    clearTimeout(call.timer);
+    calls.delete(keyOf(call.request.id));
+    if (call.token !== undefined) tokens.delete(call.token);
+    call.answer.respond(bytes, status);
+  };
+  const fail = (call: Call, text: string, status: number) =>
+    settle(call, errorResponse(call.request.id, rpcCode.internalError, text), status);
+
+  return {
+    get size() {
+      return calls.size;
+    },
+    begin(request, answer) {
+      const token = progressTokenOf(request.params);
+      const expire = () => {
+        fail(call, `the server did not answer within ${timeout} s`, 504);
+        expired(call);
+      };
+      const call: Call = {
+        request,
+        answer,
+        token: token === undefined ? undefined : keyOf(token),
+        startedAt: Date.now(),
+        timer: setTimeout(expire, timeout * 1000),
+      };
+      calls.set(keyOf(request.id), call);
+      if (call.token !== undefined) tokens.set(call.token, call);
+    },
+    get: (id) => calls.get(keyOf(id)),
+    progressed(token) {
+      const call = tokens.get(keyOf(token));
+      if (call && Date.now() - call.startedAt < patience * timeout * 1000) call.timer.refresh();
+      return call;
+    },
+    settle,
+    fail,
+    failAll(text, status) {
+      for (const call of [...calls.values()]) fail(call, text, status);
+    },
+    get streaming() {
+      const answers = [...calls.values()].map(({ answer }) => answer);
+      return [...new Set(answers)].filter((answer) => answer.streams);
+    },
+  };
+}

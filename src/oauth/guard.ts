@@ -1,0 +1,109 @@
+/** Stands before a protected resource: bearer token to caller, or the challenge that tells a client how to get one. */
+
+import type { Caller, Exchange, Middleware } from '../router/handler.ts';
+import type { AccessTokenClaims, AccessTokens } from './access-token.ts';
+import { mayUse } from './allow.ts';
+import { OAuthError } from './errors.ts';
+import { resourceMetadataUrl } from './metadata.ts';
+import { type ProtectedResource, scopesOf } from './resource.ts';
+import { missing } from './scope.ts';
+
+export interface GuardParts {
+  readonly accessTokens: AccessTokens;
+  /** Whether a bare user name in an allow list says who is meant: with one way to log in, it does. */
+  readonly bareNames: boolean;
+}
+
+/** The caller of this request at this resource; refuses with 400, 401 or 403 and the challenge. */
+export type Check = (exchange: Exchange, resource: ProtectedResource) => Promise<Caller>;
+
+export function guard(check: Check, resource: ProtectedResource): Middleware {
+  return (next) => async (exchange) => next({ ...exchange, caller: await check(exchange, resource) });
+}
+
+export function checks({ accessTokens, bareNames }: GuardParts): Check {
+  const challenges = new Map<ProtectedResource, Challenge>();
+  function challengeOf(resource: ProtectedResource): Challenge {
+    let found = challenges.get(resource);
+    if (!found) {
+      found = challenge(resource);
+      challenges.set(resource, found);
+    }
+    return found;
+  }
+
+  async function verified(token: string, refuse: Challenge): Promise<AccessTokenClaims> {
+    try {
+      return await accessTokens.verify(token);
+    } catch (error) {
+      if (error instanceof OAuthError) throw refuse('invalid_token', error.description, { cause: error.cause });
+      throw error;
+    }
+  }
+
+  return async (exchange, resource) => {
+    const refuse = challengeOf(resource);
+    const claims = await verified(presented(exchange, refuse), refuse);
+    // RFC 9068 §4, RFC 8707 §2: a token for one resource opens no other.
+    if (!claims.audience.includes(resource.identifier)) {
+      throw refuse('invalid_token', 'The access token is for another resource');
+    }
+    const caller: Caller = {
+      subject: claims.subject,
+      username: claims.username,
+      clientId: claims.clientId,
+      scope: new Set(claims.scope),
+      expiresAt: claims.expiresAt,
+    };
+    if (!mayUse(resource, caller, bareNames)) {
+      // No scope would help, so there is no challenge that sends the client round again.
+      throw new OAuthError('access_denied', 'This person or this client may not use this server');
+    }
+    const lacking = missing(claims.scope, resource.scopes);
+    if (lacking.length > 0) {
+      throw refuse('insufficient_scope', `The access token lacks the scope ${lacking.join(' ')}`);
+    }
+    return caller;
+  };
+}
+
+/** An access token from the one place it may be in. */
+function presented(exchange: Exchange, refuse: Challenge): string {
+  const headers = exchange.req.headersDistinct.authorization ?? [];
+  const inQuery = new URLSearchParams(exchange.query).has('access_token');
+  // RFC 6750 §3.1: more than one token, or one token in more than one place, is a malformed request.
+  if (headers.length > 1 || (inQuery && headers.length > 0)) {
+    throw refuse('invalid_request', 'Send one access token, in one Authorization header');
+  }
+  // OAuth 2.1 §5.1: never in the query, where logs and histories keep it.
+  if (inQuery) throw refuse('invalid_request', 'The access token belongs in the Authorization header', { status: 401 });
+  // RFC 9110 §11.1: the scheme's case does not matter.
+  const [, scheme = '', rest = ''] = /^(\S*)[ \t]*(.*)$/.exec(headers[0] ?? '') ?? [];
+  // RFC 6750 §3: a request without a token is told nothing of an error.
+  if (scheme.toLowerCase() !== 'bearer' || rest === '') throw refuse(undefined, 'An access token is needed');
+  // RFC 6750 §2.1.
+  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(rest)) {
+    throw refuse('invalid_request', 'The Authorization header does not hold one access token');
+  }
+  return rest;
+}
+
+type ChallengeError = 'invalid_request' | 'invalid_token' | 'insufficient_scope';
+type Challenge = (
+  error: ChallengeError | undefined,
+  description: string,
+  options?: { readonly status?: number; readonly cause?: unknown },
+) => OAuthError;
+
+/** RFC 6750 §3, RFC 9728 §5.1: where the resource describes itself, and every scope it needs at once. */
+function challenge(resource: ProtectedResource): Challenge {
+  const start = `Bearer resource_metadata="${resourceMetadataUrl(resource)}", scope="${scopesOf([resource]).join(' ')}"`;
+  return (error, description, options = {}) => {
+    const refused = new OAuthError(error ?? 'invalid_token', description);
+    const value = error ? `${start}, error="${error}", error_description="${refused.description}"` : start;
+    return new OAuthError(error ?? 'invalid_token', description, {
+      ...options,
+      headers: { 'www-authenticate': value },
+    });
+  };
+}

@@ -1,0 +1,101 @@
+/** What clients discover: RFC 8414 authorization server metadata, RFC 9728 protected resource metadata, RFC 7517 keys. */
+
+import type { Handler, Reply } from '../router/handler.ts';
+import { authMethods, grantTypes } from './client-metadata.ts';
+import type { AuthConfig } from './config.ts';
+import type { SigningKeys } from './keys.ts';
+import { refusedPath } from './methods.ts';
+import { canonicalResource, type ProtectedResource, type Resources, scopesOf } from './resource.ts';
+
+/** RFC 9728 §3: inserted between the host and the path of a resource. */
+export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
+
+interface MetadataParts {
+  readonly config: AuthConfig;
+  readonly issuer: string;
+  readonly resources: Resources;
+}
+
+/** RFC 8414 §2, with the members OpenID Connect Discovery wants, for clients that look there. */
+export function serverMetadata({ config, issuer, resources }: MetadataParts): Handler {
+  const methods = authMethods;
+  const document = {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    ...(config.registration.mode === 'open' && { registration_endpoint: `${issuer}/register` }),
+    revocation_endpoint: `${issuer}/revoke`,
+    introspection_endpoint: `${issuer}/introspect`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    scopes_supported: scopesOf(resources.all),
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: grantTypes,
+    // RFC 7636 §4.2, OAuth 2.1 §4.1.1: plain is not offered.
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+    // RFC 9207 §3.
+    authorization_response_iss_parameter_supported: true,
+    // RFC 9728 §4.
+    protected_resources: resources.all.map((resource) => resource.identifier),
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [config.signingAlgorithm],
+  };
+  const reply = cacheable(document);
+  return () => reply;
+}
+
+/** RFC 9728 §2: one document per resource, found by the path it was inserted into. */
+export function resourceMetadata({ issuer, resources }: Omit<MetadataParts, 'config'>): Handler {
+  const documents = new Map(resources.all.map((resource) => [resource, cacheable(documentOf(resource, issuer))]));
+  const whole = cacheable(
+    documentOf({ identifier: issuer, name: 'mcp-gateway', scopes: scopesOf(resources.all) }, issuer),
+  );
+  return ({ path, host }) => {
+    const suffix = path.slice(resourceMetadataPath.length).replace(/\/+$/, '');
+    const here = resources.all.filter((resource) => pathOf(resource) === suffix);
+    // A host of its own says which one; the path alone does where only one has it.
+    const named = here.find((resource) => new URL(resource.identifier).hostname === host);
+    const sole = suffix === '' && resources.all.length === 1 ? resources.all[0] : undefined;
+    const onHost = resources.all.filter((resource) => new URL(resource.identifier).hostname === host);
+    const first = suffix === '' && onHost.length === 1 ? onHost[0] : undefined;
+    const found = named ?? first ?? sole ?? (here.length === 1 ? here[0] : undefined);
+    if (found) return documents.get(found) ?? refusedPath();
+    // Asked at the root where there are several: the origin stands for all of them, as `resource` does at /authorize.
+    return suffix === '' && resources.all.length > 0 ? whole : refusedPath();
+  };
+}
+
+function documentOf(resource: Pick<ProtectedResource, 'identifier' | 'name' | 'scopes'>, issuer: string): object {
+  return {
+    resource: resource.identifier,
+    // MCP, authorization: at least one, and byte for byte the issuer of its metadata.
+    authorization_servers: [issuer],
+    scopes_supported: scopesOf([{ ...resource }]),
+    bearer_methods_supported: ['header'],
+    resource_name: resource.name,
+  };
+}
+
+/** RFC 9728 §3.1: where the document of a resource is. */
+export function resourceMetadataUrl(resource: ProtectedResource): string {
+  const url = new URL(resource.identifier);
+  return `${url.origin}${resourceMetadataPath}${pathOf(resource)}`;
+}
+
+function pathOf(resource: ProtectedResource): string {
+  const url = new URL(canonicalResource(resource.identifier) ?? resource.identifier);
+  return url.pathname.replace(/\/+$/, '');
+}
+
+/** RFC 7517 §5. */
+export function keySet(keys: SigningKeys): Handler {
+  // Shorter than a new key is published ahead of its first signature.
+  return async () => cacheable(await keys.published(), 15);
+}
+
+function cacheable(body: object, seconds = 300): Reply {
+  return { status: 200, headers: { 'cache-control': `public, max-age=${seconds}` }, body };
+}

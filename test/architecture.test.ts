@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+const files = globSync('src/**/*.ts', { cwd: root });
+
+/** Which places each place may import from; every place may import from itself and from `anyone`. */
+const anyone = ['src/log.ts', 'src/units.ts', 'src/version.ts'];
+const rooms = ['src/router', 'src/oauth', 'src/tls', 'src/mcp', 'src/console', 'src/store'];
+const allowed: Record<string, readonly string[]> = {
+  'src/cli.ts': ['src/commands'],
+  'src/commands': ['src/config.ts', 'src/config-file.ts', 'src/gateway.ts', ...rooms],
+  'src/gateway.ts': ['src/config.ts', ...rooms],
+  'src/config.ts': ['src/config-file.ts', 'src/log-config.ts', ...rooms.map((room) => `${room}/config.ts`)],
+  'src/config-file.ts': [],
+  'src/log-config.ts': [],
+  'src/router': ['src/store/store.ts'],
+  'src/oauth': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/sealed.ts'],
+  'src/tls': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/sealed.ts'],
+  'src/mcp': ['src/router/handler.ts', 'src/store/store.ts'],
+  'src/console': ['src/router/handler.ts', 'src/store/store.ts'],
+  'src/store': [],
+  'src/log.ts': [],
+  'src/units.ts': [],
+  'src/version.ts': [],
+};
+
+const within = (file: string, place: string) => file === place || file.startsWith(`${place}/`);
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
+  return [...found].map(([, target = '']) => relative(root, join(root, dirname(file), target)));
+}
+
+test('imports point one way: verbs → gateway → rooms → store, and rooms never know each other', () => {
+  const violations = files.flatMap((file) => {
+    const place = Object.keys(allowed).find((candidate) => within(file, candidate));
+    assert.ok(place !== undefined, `${file} stands in no room that test/architecture.test.ts knows`);
+    const open = [place, ...anyone, ...(allowed[place] ?? [])];
+    return importsOf(file)
+      .filter((target) => !open.some((candidate) => within(target, candidate)))
+      .map((target) => `${file} → ${target}`);
+  });
+  assert.deepEqual(violations, []);
+});
+
+test('a file is one thing of at most 300 lines', () => {
+  const long = files
+    .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
+    .filter(({ lines }) => lines > 300);
+  assert.deepEqual(long, []);
+});
+
+test('no file hides behind a name that says nothing', () => {
+  const vague = files.filter((file) => /\/(utils?|helpers?|types|index|common)\.ts$/.test(file));
+  assert.deepEqual(vague, []);
+});
