@@ -212,7 +212,7 @@ async function openService(
     return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   }
   const { upstream } = await import('./router/upstream.ts');
-  const opened = upstream({ url: server.url, headers: server.headers }, { log, limits: config.limits });
+  const opened = upstream({ url: server.url ?? '', headers: server.headers }, { log, limits: config.limits });
   return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }
 

@@ -235,3 +235,29 @@ test('a shared child outlives its sessions by the idle time', async () => {
   await second.end();
   await eventually('it is gone', () => !alive(pid));
 });
+
+test('the calls of a session that ends are cancelled, and their late answers reach nobody', async () => {
+  await using at = await bridged(shared);
+  const [a, b] = [await initialized(at.url, as('a')), await initialized(at.url, as('b'))];
+  const slow = a.post(call(1, 'sleep', { ms: 200 }));
+  await a.call('echo');
+  await a.end();
+  assert.equal((await slow).status, 404);
+  assert.equal(await b.call('sleep', { ms: 300 }), 'slept 300');
+  assert.match(await b.call('seen'), /notifications\/cancelled/);
+});
+
+test('{"$caller"} gives each caller a child of its own, and no name can be taken for an option', async () => {
+  await using at = await bridged({
+    args: [{ $caller: 'name' }],
+    config: { isolation: 'caller', env: { WHO: { $caller: 'subject' } } },
+  });
+  const a = await initialized(at.url, as('alice'));
+  assert.deepEqual(JSON.parse(await a.call('argv')), ['alice']);
+  assert.equal(JSON.parse(await a.call('env')).WHO, 'test:alice');
+  const b = await initialized(at.url, as('bob'));
+  assert.deepEqual(JSON.parse(await b.call('argv')), ['bob']);
+  const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: initializeParams() };
+  assert.equal((await mcpClient(at.url, as('--eval=1')).post(initialize)).status, 403);
+  assert.equal((await mcpClient(at.url).post(initialize)).status, 403);
+});
