@@ -53,7 +53,16 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   const serve: Handler = (exchange) => (plan === undefined ? health('starting') : plan.router.handler(exchange));
   const { http } = config.entrypoints;
   const entrypoint = opening.use(
-    await listen({ address: http.listen, trustedProxies: config.trustedProxies, limits: config.limits, log }, serve),
+    await listen(
+      {
+        address: http.listen,
+        trustedProxies: config.trustedProxies,
+        limits: config.limits,
+        log,
+        accessLog: config.log.access,
+      },
+      serve,
+    ),
   );
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);
@@ -212,7 +221,13 @@ async function openService(
     return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   }
   const { upstream } = await import('./router/upstream.ts');
-  const opened = upstream({ url: server.url ?? '', headers: server.headers }, { log, limits: config.limits });
+  const opened = upstream(
+    { url: server.url ?? '', headers: server.headers },
+    {
+      log,
+      limits: { ...config.limits, responseTimeout: server.requestTimeout },
+    },
+  );
   return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }
 

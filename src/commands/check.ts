@@ -35,10 +35,7 @@ export async function check(options: { config?: string; offline?: true; json?: t
 
 /** Fail closed is right and still a surprise: an empty allow list admits nobody. */
 function nobodyGetsIn({ auth }: GatewayConfig): Finding[] {
-  const ways = [
-    ...(auth.login.github ? [{ path: 'auth.login.github.allow', allow: auth.login.github.allow }] : []),
-    ...(auth.login.oidc ?? []).map((one) => ({ path: `auth.login.oidc (${one.name}).allow`, allow: one.allow })),
-  ];
+  const ways = [...(auth.login.github ? [{ path: 'auth.login.github.allow', allow: auth.login.github.allow }] : [])];
   const closed = ways.filter(({ allow }) => Object.values(allow).every((list) => list.length === 0));
   return closed.map(({ path }) => ({
     what: path,

@@ -27,46 +27,11 @@ const github = z.strictObject({
   apiUrl: webUrl.default('https://api.github.com').describe('Where its API is'),
 });
 
-const oidc = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]*$/, 'is not a lower-case word')
-    .default('oidc')
-    .describe(
-      'What people see on the login page, and the first part of every subject; a preset by google, entra, keycloak, auth0',
-    ),
-  issuer: webUrl.optional().describe('Its issuer URL; discovery is read from there'),
-  clientId: z.string().min(1).describe('Our client id there'),
-  clientSecret: z.string().min(1).optional().describe('Our client secret there, if it is a confidential client'),
-  scopes: z.array(z.string().min(1)).default(['openid', 'email', 'profile']).describe('Scopes to ask it for'),
-  allow: z
-    .strictObject({
-      emails: names('Verified e-mail addresses'),
-      domains: names('Domains of verified e-mail addresses'),
-      groups: names('Values of the groups claim'),
-      subjects: names('Values of the sub claim'),
-    })
-    .prefault({})
-    .describe('Who may log in; one match is enough'),
-});
-
 const password = z.strictObject({
   users: z
     .record(z.string().min(1), z.strictObject({ hash: z.string().min(1).describe('PHC string, $scrypt$…') }))
     .default({})
     .describe('Local users by name; more are added by `mcp-gateway user add`'),
-});
-
-const allow = z.strictObject({
-  users: z.array(z.string().trim().min(1)).optional().describe('provider:subject, provider:name or a bare name'),
-  clients: z.array(z.string().trim().min(1)).optional().describe('Client ids'),
-});
-
-const resource = z.strictObject({
-  identifier: z.url({ protocol: /^https?$/ }).describe('The URL people use it by, without trailing slash'),
-  name: z.string().min(1).optional().describe('What people see when they are asked to allow a client'),
-  scopes: z.array(z.string().min(1)).default([]).describe('Scopes needed to use it'),
-  allow: allow.optional().describe('Who may use it; absent means everybody who may log in'),
 });
 
 /** Wire names, as for registration, plus the id and the secret. */
@@ -101,11 +66,6 @@ export const authConfig = z
     login: z
       .strictObject({
         github: github.optional().describe('Log in with GitHub or GitHub Enterprise'),
-        oidc: z
-          .union([oidc, z.array(oidc)])
-          .transform((one) => (Array.isArray(one) ? one : [one]))
-          .optional()
-          .describe('Log in with an OpenID Connect provider, or with one of several'),
         password: password.optional().describe('Log in with a name and password kept here'),
       })
       .prefault({})
@@ -146,11 +106,6 @@ export const authConfig = z
       .array(client)
       .default([])
       .describe('Clients that need no registration, by RFC 7591 member names with client_id and client_secret'),
-    resources: z.array(resource).default([]).describe('Sites guarded by another proxy, which asks /verify'),
-    admins: z
-      .array(z.string().trim().min(1))
-      .default([])
-      .describe('Who may open the console: names or provider:subject'),
     allowedOrigins: z
       .array(z.string().min(1))
       .default([])

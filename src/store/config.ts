@@ -2,16 +2,11 @@
 
 import { z } from 'zod';
 
-/** `memory:`, `file:` (the state directory's store.db), `file:PATH`, `redis://…` or `rediss://…`. */
+/** `memory:`, `file:` (the state directory's store.db), or `file:PATH`. */
 export const storeConfig = z
   .string()
-  .regex(
-    /^(memory:$|file:|rediss?:\/\/.)/,
-    'is not a store; write "memory:", "file:", "file:PATH" or "redis://HOST:PORT"',
-  )
-  .describe(
-    'Where state is kept: `memory:`, `file:` (store.db in `stateDir`), `file:PATH`, `redis://…` or `rediss://…`.',
-  );
+  .regex(/^(memory:$|file:)/, 'is not a store; write "memory:", "file:" or "file:PATH"')
+  .describe('Where state is kept: `memory:`, `file:` (store.db in `stateDir`) or `file:PATH`.');
 
 export type StoreConfig = z.infer<typeof storeConfig>;
 
