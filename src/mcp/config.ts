@@ -112,10 +112,8 @@ export const bridgeLimits = z
 
 export type BridgeLimits = z.infer<typeof bridgeLimits>;
 export type CallerValue = z.infer<typeof value>;
-export type Isolation = (typeof isolations)[number];
 export type McpServerConfig = z.infer<typeof mcpServerConfig>;
 export type StdioServerConfig = McpServerConfig & { readonly command: string };
-export type HttpServerConfig = McpServerConfig & { readonly url: string };
 
 export function isStdio(config: McpServerConfig): config is StdioServerConfig {
   return config.command !== undefined;

@@ -48,5 +48,4 @@ export const routerConfig = z.strictObject({
   limits: limitsConfig.prefault({}).describe('What the gateway puts up with.'),
 });
 
-export type RouterConfig = z.output<typeof routerConfig>;
 export type Limits = z.output<typeof limitsConfig>;

@@ -20,8 +20,3 @@ export function hostOf(authority: string): string {
   const host = (withPort.exec(authority)?.[1] ?? '').toLowerCase();
   return host.endsWith('.') ? host.slice(0, -1) : host;
 }
-
-/** Empty where none is written. */
-export function portOf(authority: string): string {
-  return withPort.exec(authority)?.[2] ?? '';
-}

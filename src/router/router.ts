@@ -7,8 +7,6 @@ import { hasEncodedSeparator } from './request-target.ts';
 import { routeIndex } from './route-index.ts';
 import { compileRule, type Rule } from './rule.ts';
 
-/** Traefik keeps the thousand highest numbers for itself; so do we. */
-export const highestUserPriority = Number.MAX_SAFE_INTEGER - 1000;
 /** Of the gateway's own routes, which no configured one may shadow. */
 export const builtInPriority = Number.MAX_SAFE_INTEGER - 1;
 

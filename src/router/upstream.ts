@@ -2,6 +2,7 @@
 
 import { type Dispatcher, errors, Pool } from 'undici';
 import type { Log } from '../log.ts';
+import { noteUpstream, noteUpstreamAborted } from './access-log.ts';
 import type { Limits } from './config.ts';
 import { type Answer, type Exchange, type Handler, type Refusal, refusal, streamed } from './handler.ts';
 import { hasBody } from './request-body.ts';
@@ -40,6 +41,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   return {
     async service(exchange) {
       const { req, res } = exchange;
+      noteUpstream(req, endpoint.origin);
       const gone = new AbortController();
       const onClose = () => gone.abort(new Error('the client has gone'));
       res.once('close', onClose);
@@ -163,6 +165,7 @@ function relayTo(
         for (const name of res.getHeaderNames()) if (!name.startsWith('access-control-')) res.removeHeader(name);
         return failed(answerFor(error));
       }
+      noteUpstreamAborted(req);
       // RFC 9112 §8: an answer that stops in the middle must not look whole.
       res.destroy();
       done(undefined);

@@ -42,18 +42,23 @@ for (const [title, allow] of [
   });
 }
 
-test('a person who is not on the list, an empty list, and Cancel at GitHub all end as access_denied at the client', async () => {
+test('a person who is not on the list, and everybody where it is empty, is told so and gets no code', async () => {
   await using github = await fakeGitHub();
   await using at = await gatewayWith(github, { users: ['somebody-else'] });
   await using closed = await gatewayWith(github, {});
-  for (const gateway of [at, closed]) {
-    const { back } = await logIn(gateway);
-    assert.equal(back.searchParams.get('error'), 'access_denied');
-    assert.equal(back.searchParams.get('iss'), gateway.url);
-    assert.equal(back.searchParams.get('state'), 'xyz');
-  }
+  // The page offers another account: the client hears of nothing before the person gives up.
+  for (const gateway of [at, closed])
+    await assert.rejects(logIn(gateway), /octocat is not allowed to use this gateway/);
+});
+
+test('RFC 6749 §4.1.2.1: Cancel at GitHub goes back to the client as access_denied, with iss and state', async () => {
+  await using github = await fakeGitHub();
+  await using at = await gatewayWith(github, { users: ['*'] });
   github.person = undefined;
-  assert.equal((await logIn(at)).back.searchParams.get('error'), 'access_denied');
+  const { back } = await logIn(at);
+  assert.equal(back.searchParams.get('error'), 'access_denied');
+  assert.equal(back.searchParams.get('iss'), at.url);
+  assert.equal(back.searchParams.get('state'), 'xyz');
 });
 
 test('RFC 9700 §4.7.1: a callback that this browser did not begin is refused and gives no code', async () => {
