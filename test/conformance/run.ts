@@ -15,7 +15,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startProgram } from '../support/program.ts';
+import { browser } from '../support/browser.ts';
+import { authorizationUrl, pkce, redeem, register } from '../support/oauth-client.ts';
+import { type Program, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { explained } from './explained.ts';
 import { type Outcomes, type Revision, revisions, suite } from './suite.ts';
@@ -62,6 +64,16 @@ async function startHttpFixture(eras: string): Promise<{ url: string; process: C
   const child = spawn(process.execPath, [fixture, 'http', eras], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = (await once(child.stdout, 'data')) as [Buffer];
   return { url: `http://127.0.0.1:${port.toString().trim()}/mcp`, process: child };
+}
+
+/** By the way every client takes: registered, logged in on the real pages, a code redeemed. */
+async function tokenFor(gateway: Program, resource: string): Promise<string> {
+  const { client_id: clientId } = await register(gateway.url, { client_name: `Conformance of ${resource}` });
+  const { verifier, challenge } = pkce();
+  const person = { username: 'admin', password: gateway.password };
+  const back = await browser().authorize(authorizationUrl(gateway.url, clientId, challenge, { resource }), person);
+  const { body } = await redeem(gateway.url, clientId, { code: back.searchParams.get('code') ?? '', verifier });
+  return body.access_token;
 }
 
 /** Scenario by scenario: what went wrong, in one word each. */
@@ -117,8 +129,8 @@ async function main(): Promise<void> {
       chosen.map((pair) => [
         nameOf(pair),
         pair.via === 'http'
-          ? { url: fixtures.get(pair.eras)?.url, public: true }
-          : { command: process.execPath, args: [fixture, 'stdio', pair.eras], isolation: pair.isolation, public: true },
+          ? { url: fixtures.get(pair.eras)?.url }
+          : { command: process.execPath, args: [fixture, 'stdio', pair.eras], isolation: pair.isolation },
       ]),
     );
     const limits = { mcp: { childrenPerCaller: 1000, sessionsPerCaller: 1000 } };
@@ -128,7 +140,8 @@ async function main(): Promise<void> {
       const { revision } = pair;
       const started = performance.now();
       const name = nameOf(pair);
-      const through = await suite(revision, `${gateway.url}/${name}/mcp`, join(output, name, revision));
+      const url = `${gateway.url}/${name}/mcp`;
+      const through = await suite(revision, url, join(output, name, revision), await tokenFor(gateway, url));
       const rows = compare(pair, direct.get(revision) ?? new Map(), through);
       const different = rows.filter(({ verdict }) => verdict !== '=');
       const bad = rows.filter((row) => row.bad);
