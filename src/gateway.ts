@@ -87,6 +87,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     },
     async [Symbol.asyncDispose]() {
       stopping = true;
+      for (const service of plan?.services.values() ?? []) service.quiesce();
       await running.disposeAsync();
     },
   };
@@ -126,6 +127,7 @@ interface Plan {
 interface Service extends AsyncDisposable {
   readonly config: McpServerConfig;
   readonly handler: Handler;
+  quiesce(): void;
 }
 
 async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, former?: Plan): Promise<Plan> {
@@ -218,7 +220,7 @@ async function openService(
   if (isStdio(server)) {
     const { bridge } = await import('./mcp/bridge.ts');
     const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp });
-    return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+    return serviceOf(server, opened);
   }
   const { upstream } = await import('./router/upstream.ts');
   const opened = upstream(
@@ -228,7 +230,16 @@ async function openService(
       limits: { ...config.limits, responseTimeout: server.requestTimeout },
     },
   );
-  return { config: server, handler: opened.service, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  return serviceOf(server, opened);
+}
+
+function serviceOf(config: McpServerConfig, opened: AsyncDisposable & { service: Handler; quiesce(): void }): Service {
+  return {
+    config,
+    handler: opened.service,
+    quiesce: opened.quiesce,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
 }
 
 /** Loopback has three names; a person may type any of them. */

@@ -17,6 +17,8 @@ import { asRefusal, rpcRefusal, Unavailable } from './unavailable.ts';
 export interface Bridge extends AsyncDisposable {
   /** The MCP endpoint. */
   readonly service: Handler;
+  /** Ends what only listens, so that a gateway which is about to stop need not wait for it. */
+  quiesce(): void;
   status(): BridgeStatus;
 }
 
@@ -93,6 +95,7 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
         throw asRefusal(error);
       }
     },
+    quiesce: table.quiesce,
     status: () => ({ ...pool.status(), sessions: table.size }),
     async [Symbol.asyncDispose]() {
       await table[Symbol.asyncDispose]();

@@ -16,6 +16,8 @@ export interface Sessions extends AsyncDisposable {
   /** Of this caller; another's is as unknown as one that never was. Throws Unavailable while the gateway stops. */
   find(exchange: Exchange, id: string): Session | undefined;
   readonly size: number;
+  /** Ends the streams that belong to no request, for a gateway that is about to stop; calls go on. */
+  quiesce(): void;
 }
 
 export interface SessionsOptions {
@@ -74,6 +76,9 @@ export function sessions({ config, limits, log, connect }: SessionsOptions): Ses
   const sweeper = setInterval(sweep, Math.max(20, every * 1000));
 
   return {
+    quiesce() {
+      for (const session of table.values()) session.standing.finish();
+    },
     async open(exchange) {
       const account = accountOf(exchange);
       const room = admit(account);

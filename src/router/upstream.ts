@@ -11,6 +11,8 @@ import { requestHeaders, responseHeaders } from './upstream-headers.ts';
 
 export interface Upstream extends AsyncDisposable {
   readonly service: Handler;
+  /** Ends what only listens, so that a gateway which is about to stop need not wait for it. */
+  quiesce(): void;
 }
 
 export interface UpstreamServer {
@@ -37,6 +39,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   });
   const calls = slots(limits.upstreamConnections, limits.upstreamQueue, limits.upstreamQueueWait);
   const streams = slots(limits.upstreamStreams, 0, 0);
+  const listening = new Set<Exchange['res']>();
 
   return {
     async service(exchange) {
@@ -45,6 +48,10 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       const gone = new AbortController();
       const onClose = () => gone.abort(new Error('the client has gone'));
       res.once('close', onClose);
+      if (req.method === 'GET') {
+        listening.add(res);
+        res.once('close', () => listening.delete(res));
+      }
       const body = hasBody(req) ? await exchange.body(limits.body) : null;
       const path = `${endpoint.pathname}${endpoint.search || exchange.query}`;
       const headers = requestHeaders(exchange, server.headers);
@@ -60,6 +67,9 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
         if (gone.signal.aborted) return streamed;
         throw error;
       }
+    },
+    quiesce() {
+      for (const res of listening) res.destroy();
     },
     async [Symbol.asyncDispose]() {
       await pool.destroy();

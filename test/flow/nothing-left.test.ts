@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as after } from 'node:timers/promises';
+import { everything } from '../support/everything.ts';
 import { initializeParams, mcpClient } from '../support/mcp-client.ts';
 import { startProgram } from '../support/program.ts';
 
@@ -46,6 +47,21 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     assert.deepEqual(processesWith(mark), []);
   });
 }
+
+test('a stop waits for calls, not for streams that only listen', { timeout: 20_000 }, async () => {
+  const [command, ...args] = everything;
+  const config = { mcpServers: { x: { command, args, public: true } }, limits: { drain: '60s' } };
+  await using program = await startProgram({ config });
+  const client = mcpClient(`${program.url}/x/mcp`);
+  const opened = await client.post({ jsonrpc: '2.0', id: 1, method: 'initialize', params: initializeParams() });
+  const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+  await opened.text();
+  const stream = await client.get(session);
+  assert.equal(stream.status, 200);
+  const read = stream.text().catch(() => '');
+  assert.equal(await program.stop('SIGTERM'), 0);
+  await read;
+});
 
 test('SIGHUP reads the configuration again and the gateway goes on', async () => {
   await using program = await startProgram({ config: { mcpServers: {} } });
