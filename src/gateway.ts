@@ -2,21 +2,16 @@
 
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { type GatewayConfig, isLoopback } from './config.ts';
+import type { GatewayConfig } from './config.ts';
 import type { Log } from './log.ts';
-import { isStdio, type McpServerConfig } from './mcp/config.ts';
-import { openReaper, type Reaper } from './mcp/reaper.ts';
-import { authorizationServer } from './oauth/authorization-server.ts';
+import { openReaper } from './mcp/reaper.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
-import type { ProtectedResource } from './oauth/resource.ts';
-import { allowOrigins, origins } from './router/allow-origins.ts';
-import { cors } from './router/cors.ts';
+import { assemble, health, type Parts, type Plan, type PublishedServer } from './plan.ts';
 import { listen } from './router/entrypoint.ts';
-import type { Handler, Reply, Route } from './router/handler.ts';
-import { builtInPriority, type Router, router } from './router/router.ts';
+import type { Handler } from './router/handler.ts';
+import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
-import type { Store } from './store/store.ts';
 
 export interface Gateway extends AsyncDisposable {
   readonly publicUrl: URL;
@@ -26,15 +21,6 @@ export interface Gateway extends AsyncDisposable {
   readonly adminPassword: string | undefined;
   /** Builds anew and swaps. Streams, sessions and children that the new configuration still has go on. Rejects with nothing changed. */
   reload(config: GatewayConfig): Promise<void>;
-}
-
-/** One MCP server as people see it. */
-export interface PublishedServer {
-  readonly name: string;
-  /** Where clients connect; the resource identifier of RFC 8707. */
-  readonly url: string;
-  readonly guarded: boolean;
-  readonly target: string;
 }
 
 /** Resolves when requests are answered. Rejects, with nothing left open, where something needed cannot be had. */
@@ -102,168 +88,6 @@ export async function routeTable(config: GatewayConfig, log: Log): Promise<Gatew
   const plan = await assemble(config, publicUrl, { store, reaper, log, login: undefined, ailment: () => undefined });
   await plan.retire();
   return plan.router.table;
-}
-
-/** What outlives a reload. */
-interface Parts {
-  readonly store: Store;
-  readonly reaper: Reaper;
-  readonly log: Log;
-  /** Where the configuration names no way to log in: the one that was made for this run. */
-  readonly login: AuthConfig['login'] | undefined;
-  /** Why the gateway should get no requests now. */
-  ailment(): string | undefined;
-}
-
-/** What one configuration makes of the parts. */
-interface Plan {
-  readonly router: Router;
-  readonly servers: readonly PublishedServer[];
-  readonly services: ReadonlyMap<string, Service>;
-  /** Ends what the next plan, if there is one, did not take over. */
-  retire(next?: Plan): Promise<void>;
-}
-
-interface Service extends AsyncDisposable {
-  readonly config: McpServerConfig;
-  readonly handler: Handler;
-  quiesce(): void;
-}
-
-async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, former?: Plan): Promise<Plan> {
-  await using building = new AsyncDisposableStack();
-  const { log, store } = parts;
-  const published = Object.entries(config.mcpServers).filter(([, server]) => server.enabled);
-  const resources = new Map(published.map(([name, server]) => [name, resourceOf(name, server, publicUrl)]));
-  const authorization = authorizationServer(
-    { ...config.auth, login: parts.login ?? config.auth.login },
-    { publicUrl, store, log, resources: [...resources.values()] },
-  );
-
-  const services = new Map<string, Service>();
-  for (const [name, server] of published) {
-    const kept = former?.services.get(name);
-    const same = kept !== undefined && isDeepStrictEqual(kept.config, server);
-    services.set(name, same ? kept : building.use(await openService(name, server, config, parts)));
-  }
-
-  const mayCall = origins(publicUrl, config.auth.allowedOrigins);
-  const readable = cors({
-    origins: mayCall,
-    methods: ['GET', 'POST', 'DELETE'],
-    expose: ['WWW-Authenticate', 'Mcp-Session-Id', 'MCP-Protocol-Version'],
-  });
-  const everyOrigin = cors({ origins: '*', methods: ['GET', 'POST', 'PUT', 'DELETE'] });
-  const own = (rule: string) => `${hostRule(publicUrl)} && ${rule}`;
-  const routes: Route[] = [
-    ...healthRoutes(parts),
-    ...authorization.pages.map((route) => ({ ...route, rule: own(route.rule), priority: builtInPriority })),
-    ...authorization.endpoints.map((route) => ({
-      ...route,
-      rule: own(`(${route.rule})`),
-      priority: builtInPriority,
-      middlewares: [everyOrigin],
-    })),
-  ];
-  const servers: PublishedServer[] = [];
-  for (const [name, server] of published) {
-    const resource = resources.get(name);
-    const service = services.get(name);
-    if (resource === undefined || service === undefined) continue;
-    const { hostname, pathname, href } = new URL(resource.identifier);
-    const target = isStdio(server) ? [server.command, ...server.args].join(' ') : (server.url ?? '');
-    servers.push({ name, url: href, guarded: !server.public, target });
-    routes.push({
-      name,
-      rule: `${server.host === undefined ? hostRule(publicUrl) : `Host(\`${hostname}\`)`} && (Path(\`${pathname}\`) || Path(\`${pathname}/\`))`,
-      priority: builtInPriority,
-      guarded: !server.public,
-      target,
-      middlewares: [readable, allowOrigins(mayCall), ...(server.public ? [] : [authorization.guard(resource)])],
-      service: service.handler,
-    });
-  }
-
-  building.move();
-  return {
-    router: router(routes, log),
-    servers,
-    services,
-    async retire(next) {
-      const over = [...services].filter(([name, service]) => next?.services.get(name) !== service);
-      await Promise.all(over.map(([, service]) => service[Symbol.asyncDispose]()));
-    },
-  };
-}
-
-function resourceOf(name: string, server: McpServerConfig, publicUrl: URL): ProtectedResource {
-  const url =
-    server.host === undefined
-      ? new URL(server.path ?? `/${name}/mcp`, publicUrl)
-      : new URL(`${publicUrl.protocol}//${server.host}/mcp`);
-  return {
-    identifier: url.href.replace(/\/$/, ''),
-    name,
-    scopes: server.scopes,
-    allow: server.allow,
-  };
-}
-
-/** What answers at a server's path: a bridge to its child, or its own HTTP. */
-async function openService(
-  name: string,
-  server: McpServerConfig,
-  config: GatewayConfig,
-  parts: Parts,
-): Promise<Service> {
-  const { log, reaper } = parts;
-  if (isStdio(server)) {
-    const { bridge } = await import('./mcp/bridge.ts');
-    const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp });
-    return serviceOf(server, opened);
-  }
-  const { upstream } = await import('./router/upstream.ts');
-  const opened = upstream(
-    { url: server.url ?? '', headers: server.headers },
-    {
-      log,
-      limits: { ...config.limits, responseTimeout: server.requestTimeout },
-    },
-  );
-  return serviceOf(server, opened);
-}
-
-function serviceOf(config: McpServerConfig, opened: AsyncDisposable & { service: Handler; quiesce(): void }): Service {
-  return {
-    config,
-    handler: opened.service,
-    quiesce: opened.quiesce,
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  };
-}
-
-/** Loopback has three names; a person may type any of them. */
-function hostRule(publicUrl: URL): string {
-  const names = isLoopback(publicUrl.hostname) ? ['127.0.0.1', 'localhost', '[::1]'] : [publicUrl.hostname];
-  const all = [...new Set([publicUrl.hostname, ...names])].map((name) => `Host(\`${name}\`)`);
-  return all.length === 1 ? all.join('') : `(${all.join(' || ')})`;
-}
-
-function healthRoutes({ ailment }: Parts): Route[] {
-  const route = (name: string, service: Handler): Route => ({
-    name,
-    rule: `Path(\`/${name}\`)`,
-    priority: builtInPriority,
-    guarded: false,
-    target: 'health',
-    service,
-  });
-  return [route('livez', () => health(undefined)), route('readyz', () => health(ailment()))];
-}
-
-function health(ailment: string | undefined): Reply {
-  if (ailment === undefined) return { status: 200, body: { status: 'ok' } };
-  return { status: 503, headers: { 'retry-after': '5' }, body: { status: 'unavailable', reason: ailment } };
 }
 
 /** Where nobody could log in, one user is made for this run: only on loopback, see `conflictsOf` in config.ts. */

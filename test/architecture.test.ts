@@ -11,8 +11,9 @@ const anyone = ['src/log.ts', 'src/units.ts', 'src/version.ts'];
 const rooms = ['src/router', 'src/oauth', 'src/tls', 'src/mcp', 'src/console', 'src/store'];
 const allowed: Record<string, readonly string[]> = {
   'src/cli.ts': ['src/commands'],
-  'src/commands': ['src/config.ts', 'src/config-file.ts', 'src/gateway.ts', ...rooms],
-  'src/gateway.ts': ['src/config.ts', ...rooms],
+  'src/commands': ['src/config.ts', 'src/config-file.ts', 'src/gateway.ts', 'src/plan.ts', ...rooms],
+  'src/gateway.ts': ['src/config.ts', 'src/plan.ts', ...rooms],
+  'src/plan.ts': ['src/config.ts', ...rooms],
   'src/config.ts': ['src/config-file.ts', 'src/log-config.ts', ...rooms.map((room) => `${room}/config.ts`)],
   'src/config-file.ts': [],
   'src/log-config.ts': [],

@@ -1,6 +1,7 @@
 /** What a person wants to see when the gateway is up: what is served where, how to log in, what to paste into a client. */
 
-import type { Gateway, PublishedServer } from '../gateway.ts';
+import type { Gateway } from '../gateway.ts';
+import type { PublishedServer } from '../plan.ts';
 import { version } from '../version.ts';
 
 /** Plain text, one empty line at its end. `took` in milliseconds. */
