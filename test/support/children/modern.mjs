@@ -1,0 +1,123 @@
+// A server of 2026-07-28 by hand, so that tests see every line. `--legacy` makes it speak the former revisions instead.
+import { createInterface } from 'node:readline';
+
+const version = 'io.modelcontextprotocol/protocolVersion';
+const subscriptionId = 'io.modelcontextprotocol/subscriptionId';
+const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+const said = (text) => ({ resultType: 'complete', content: [{ type: 'text', text }] });
+const heard = [];
+const waiting = new Map();
+const listening = new Map();
+const flags = new Set(process.argv.slice(2));
+
+const tools = [
+  'echo',
+  'pid',
+  'heard',
+  'hang',
+  'progress',
+  'log',
+  'exit',
+  'ask',
+  'release',
+  'change',
+  'line',
+  'task',
+  'late',
+].map((name) => ({ name, inputSchema: { type: 'object' } }));
+tools.push({
+  name: 'mirrored',
+  inputSchema: {
+    type: 'object',
+    properties: {
+      region: { type: 'string', 'x-mcp-header': 'Region' },
+      count: { type: 'integer', 'x-mcp-header': 'Count' },
+      deep: { type: 'object', properties: { flag: { type: 'boolean', 'x-mcp-header': 'Flag' } } },
+    },
+  },
+});
+
+const call = {
+  echo: ({ text }) => said(String(text)),
+  mirrored: (args) => said(JSON.stringify(args)),
+  pid: () => said(String(process.pid)),
+  heard: () => said(JSON.stringify(heard)),
+  exit: () => process.exit(3),
+  line: (_args, _id, _params, line) => said(line),
+  task: () => ({
+    resultType: 'task',
+    taskId: 't1',
+    status: 'working',
+    createdAt: '2026-01-01T00:00:00Z',
+    ttlMs: 60000,
+  }),
+  hang(args, id) {
+    waiting.set(String(args.key), id);
+  },
+  release({ key }) {
+    send({ id: waiting.get(String(key)), result: said('released') });
+    return said('ok');
+  },
+  progress({ count }, _id, params) {
+    const progressToken = params._meta?.progressToken;
+    for (let i = 0; i < count; i++) send({ method: 'notifications/progress', params: { progressToken, progress: i } });
+    return said('done');
+  },
+  log({ text }) {
+    send({ method: 'notifications/message', params: { level: 'info', data: text } });
+    return said('logged');
+  },
+  ask() {
+    send({ id: 'q', method: 'roots/list' });
+    return said('asked');
+  },
+  change({ list, end }) {
+    for (const [id, filter] of listening) {
+      const _meta = { [subscriptionId]: id };
+      if (filter[`${list}ListChanged`]) send({ method: `notifications/${list}/list_changed`, params: { _meta } });
+      if (end === 'result') send({ id, result: { resultType: 'complete', _meta } });
+      if (end === 'cancelled') send({ method: 'notifications/cancelled', params: { requestId: id } });
+      if (end) listening.delete(id);
+    }
+    return said('changed');
+  },
+};
+
+const methods = {
+  'server/discover': () => ({
+    resultType: 'complete',
+    supportedVersions: flags.has('--future') ? ['2099-01-01'] : ['2026-07-28'],
+    capabilities: { tools: { listChanged: true }, logging: {} },
+    ttlMs: 0,
+    cacheScope: 'private',
+    _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'by-hand', version: '1' } },
+  }),
+  'tools/list': () => ({ resultType: 'complete', tools, ttlMs: 0, cacheScope: 'private' }),
+  'tools/call': (params, id, line) => call[params.name]?.(params.arguments ?? {}, id, params, line),
+  'tasks/get': ({ taskId }) => ({ resultType: 'complete', taskId, status: 'completed' }),
+  'subscriptions/listen'(params, id) {
+    listening.set(id, params.notifications ?? {});
+    const _meta = { [subscriptionId]: id };
+    send({
+      method: 'notifications/subscriptions/acknowledged',
+      params: { _meta, notifications: params.notifications },
+    });
+  },
+};
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const message = JSON.parse(line);
+  const { id, method, params = {} } = message;
+  heard.push({
+    id,
+    method,
+    ...(method === undefined && { message }),
+    ...(params.requestId !== undefined && { requestId: params.requestId }),
+  });
+  if (id === undefined || method === undefined) return;
+  const handler = methods[method];
+  if (!handler) return send({ id, error: { code: -32601, message: `Method not found: ${method}` } });
+  if (!params._meta?.[version]) return send({ id, error: { code: -32602, message: 'no version' } });
+  const result = handler(params, id, line);
+  if (result !== undefined) send({ id, result });
+});
