@@ -18,8 +18,8 @@ export interface TestGateway extends AsyncDisposable {
 export const redirectUri = 'http://127.0.0.1:33418/callback';
 export const people = { alice: 'correct horse', bob: 'battery staple' };
 
-/** Two servers, `one` and `two`, that nobody needs to start, and two users. */
-export async function testGateway(overrides: Record<string, unknown> = {}): Promise<TestGateway> {
+/** Two servers, `one` and `two`, that nobody needs to start, and two users, unless `auth` names its own ways to log in. */
+export async function testGateway({ auth, ...overrides }: Record<string, unknown> = {}): Promise<TestGateway> {
   const directory = await temporaryDirectory();
   const cost = { ln: 4, r: 8, p: 1 };
   const users = {
@@ -38,7 +38,7 @@ export async function testGateway(overrides: Record<string, unknown> = {}): Prom
     overrides: {
       entrypoints: { http: { listen: '127.0.0.1:0' } },
       limits: { drain: '0' },
-      auth: { login: { password: { users } } },
+      auth: { login: { password: { users } }, ...(auth as object | undefined) },
       mcpServers: { one: { command: 'true' }, two: { command: 'true', scopes: ['admin'] } },
       ...overrides,
     },
