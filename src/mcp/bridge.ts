@@ -7,11 +7,16 @@ import { type ChildrenStatus, children } from './children.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
 import type { Connect } from './connection.ts';
 import { commandFor } from './environment.ts';
-import { type Message, readBody } from './message.ts';
+import { readBody } from './message.ts';
+import { modernHttp } from './modern-http.ts';
+import { isModern, modernVersions } from './modern-revision.ts';
+import { modernServers } from './modern-servers.ts';
+import { modernStart } from './modern-start.ts';
 import type { Reaper } from './reaper.ts';
 import { sessions } from './sessions.ts';
 import { sharedChildren } from './shared-children.ts';
 import { streamableHttp } from './streamable-http.ts';
+import { toolPolicy } from './tool-policy.ts';
 import { asRefusal, rpcRefusal, Unavailable } from './unavailable.ts';
 
 export interface Bridge extends AsyncDisposable {
@@ -72,22 +77,34 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
 
   const table = sessions({ config, limits, log, connect });
   const legacy = streamableHttp(table);
+  const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
+  const modern = modernHttp({
+    limits,
+    requestTimeout: config.requestTimeout,
+    policy: toolPolicy(config.tools),
+    open: (exchange, { params }) => servers.open(exchange, params),
+  });
 
   const post = async (exchange: Exchange): Promise<Answer> => {
     const { json, stream } = accepted(exchange.req);
     if (!json && !stream) throw rpcRefusal(406, 'Accept must allow application/json or text/event-stream');
     if (!isJson(exchange.req)) throw rpcRefusal(415, 'Content-Type must be application/json');
     const { messages, batch } = readBody(await exchange.body(limits.message));
-    switch (eraOf(messages)) {
-      case 'legacy':
-        return legacy.post(exchange, messages, batch);
-    }
+    const [only] = messages;
+    // TR-50: each request says itself which era it belongs to.
+    if (only && isModern(messages, exchange.req.headers)) return modern.post(exchange, only);
+    return legacy.post(exchange, messages, batch);
   };
 
   return {
     async service(exchange) {
       try {
         if (exchange.req.method === 'POST') return await post(exchange);
+        // TR-36: the modern era is POST alone.
+        const version = exchange.req.headers['mcp-protocol-version'];
+        if (typeof version === 'string' && modernVersions.includes(version)) {
+          return { status: 405, headers: { allow: 'POST' } };
+        }
         if (exchange.req.method === 'GET') return legacy.get(exchange);
         if (exchange.req.method === 'DELETE') return legacy.delete(exchange);
         return { status: 405, headers: { allow: 'POST, GET, DELETE' } };
@@ -95,17 +112,15 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
         throw asRefusal(error);
       }
     },
-    quiesce: table.quiesce,
+    quiesce() {
+      table.quiesce();
+      modern.quiesce();
+    },
     status: () => ({ ...pool.status(), sessions: table.size }),
     async [Symbol.asyncDispose]() {
-      await table[Symbol.asyncDispose]();
+      await Promise.all([table[Symbol.asyncDispose](), servers[Symbol.asyncDispose]()]);
       await pool[Symbol.asyncDispose]();
       shared[Symbol.dispose]();
     },
   };
-}
-
-/** TR-50: each request says itself which era it belongs to. */
-function eraOf(_messages: readonly Message[]): 'legacy' {
-  return 'legacy';
 }

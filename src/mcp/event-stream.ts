@@ -275,7 +275,7 @@ function eventStream(options: StreamOptions): Stream {
 }
 
 /** A raw carriage return would end the line, and can only be space in JSON. */
-function frame(head: string, json: Buffer): Buffer {
+export function frame(head: string, json: Buffer): Buffer {
   const bytes = Buffer.concat([Buffer.from(head), json, Buffer.from('\n\n')]);
   if (json.includes(0x0d)) {
     for (let i = head.length; i < bytes.length; i++) if (bytes[i] === 0x0d) bytes[i] = 0x20;

@@ -1,0 +1,152 @@
+/** The servers that modern requests go to: one for each scope, started by whoever comes first, ended when nobody needs it. */
+
+import type { Exchange } from '../router/handler.ts';
+import type { BridgeLimits, StdioServerConfig } from './config.ts';
+import { commandFor } from './environment.ts';
+import { isObject, type Params, type Request, type Response, write } from './message.ts';
+import type { Seat } from './modern-http.ts';
+import { metaKey, metaOf } from './modern-revision.ts';
+import { failure, type ModernServer } from './modern-server.ts';
+import type { ModernStart } from './modern-start.ts';
+import { type OpenTasks, openTasks } from './open-tasks.ts';
+import { ownMeta } from './probe.ts';
+import { type ToolHeaders, toolHeaders } from './tool-headers.ts';
+import { Unavailable } from './unavailable.ts';
+
+export interface ModernServers extends AsyncDisposable {
+  /** `params` of the request, whose _meta says what its client can do. Rejects with Unavailable or a Refusal. */
+  open(exchange: Exchange, params: Params): Promise<Seat>;
+  readonly size: number;
+}
+
+export interface ModernServersOptions {
+  readonly config: StdioServerConfig;
+  readonly limits: BridgeLimits;
+  readonly start: ModernStart;
+}
+
+interface Place {
+  readonly server: ModernServer;
+  readonly tools: ToolHeaders;
+  readonly tasks: OpenTasks;
+  lastUsed: number;
+}
+
+/** Seconds that the gateway waits for a list of its own. */
+const ownPatience = 10;
+
+export function modernServers({ config, limits, start }: ModernServersOptions): ModernServers {
+  const places = new Map<string, Promise<Place>>();
+  const closing = new Set<Promise<void>>();
+  let disposed = false;
+
+  const close = (place: Place, reason: string) => {
+    const end = place.server.close(reason).finally(() => closing.delete(end));
+    closing.add(end);
+  };
+
+  const placeAt = (server: ModernServer): Place => ({
+    server,
+    tools: toolHeaders((method, params) => ask(server, method, params)),
+    tasks: openTasks(),
+    lastUsed: Date.now(),
+  });
+
+  /**
+   * Whoever comes while it starts waits for the same one; of those who find one that has ended, one starts the next.
+   * What a server is kept under may change when its era turns out, so it is asked for again.
+   */
+  const acquire = async (scope: () => string, make: () => Promise<ModernServer>): Promise<Place> => {
+    for (;;) {
+      if (disposed) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
+      const key = scope();
+      const there = places.get(key);
+      if (there === undefined) return await begin(key, scope, make);
+      const place = await there;
+      if (scope() !== key) continue;
+      if (!place.server.over) return place;
+      if (places.get(key) === there) places.delete(key);
+    }
+  };
+
+  const begin = (key: string, scope: () => string, make: () => Promise<ModernServer>): Promise<Place> => {
+    const coming = make().then((server) => {
+      const now = scope();
+      if (now !== key && !places.has(now)) {
+        places.delete(key);
+        places.set(now, coming);
+      }
+      return placeAt(server);
+    });
+    places.set(key, coming);
+    coming.catch(() => places.get(key) === coming && places.delete(key));
+    return coming;
+  };
+
+  const sweep = async (key: string, coming: Promise<Place>) => {
+    const place = await coming.catch(() => undefined);
+    if (!place) return;
+    if (!place.server.idle || place.tasks.any) place.lastUsed = Date.now();
+    const unused = (Date.now() - place.lastUsed) / 1000 >= config.idleTimeout;
+    if (!place.server.over && !unused) return;
+    if (places.get(key) === coming) places.delete(key);
+    close(place, 'idle for too long');
+  };
+  const every = Math.max(20, (Math.min(config.idleTimeout, limits.keepAlive) / 3) * 1000);
+  const sweeper = setInterval(() => {
+    for (const [key, coming] of places) void sweep(key, coming);
+  }, every);
+
+  return {
+    async open(exchange, params) {
+      const command = commandFor(config, exchange.caller);
+      const owner = ownerOf(exchange);
+      // There are no sessions to tell apart: what a session has to itself, a caller has (ST-16).
+      const everybody = config.isolation === 'shared';
+      const account = everybody ? 'everybody' : owner;
+      const capabilities = metaOf(params)[metaKey.clientCapabilities];
+      const scope = () => JSON.stringify([account, command.args, command.env, start.split(capabilities)]);
+      const place = await acquire(scope, () => start.server({ account, command, capabilities }));
+      place.lastUsed = Date.now();
+      return {
+        server: place.server,
+        owner,
+        mirrored: async (tool) => ('tools' in place.server.discovered.capabilities ? place.tools.of(tool) : []),
+        saw(request, response) {
+          place.lastUsed = Date.now();
+          if (request.method === 'tools/list' && isObject(response.result)) place.tools.saw(response.result.tools);
+          place.tasks.saw(response);
+        },
+      };
+    },
+    get size() {
+      return places.size;
+    },
+    async [Symbol.asyncDispose]() {
+      disposed = true;
+      clearInterval(sweeper);
+      for (const coming of places.values()) {
+        const place = await coming.catch(() => undefined);
+        if (place) close(place, 'the gateway is stopping');
+      }
+      await Promise.all(closing);
+    },
+  };
+}
+
+/** A request of the gateway's own. Whatever goes wrong, there is an answer. */
+function ask(server: ModernServer, method: string, params: Params): Promise<Response> {
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  const request = write({ id: 'gateway', method, params: { ...params, _meta: ownMeta } }) as Request;
+  const call = server.call(request, { notify() {}, respond: resolve }, { owner: '' });
+  const timer = setTimeout(() => {
+    call.cancel('timeout');
+    resolve(failure(request, 'timeout'));
+  }, ownPatience * 1000);
+  return promise.finally(() => clearTimeout(timer));
+}
+
+/** TR-39: a user with all clients, else an address. */
+function ownerOf({ caller, clientAddress }: Exchange): string {
+  return caller ? `user ${caller.subject}` : `address ${clientAddress}`;
+}
