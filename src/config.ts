@@ -107,6 +107,21 @@ function conflictsOf(config: GatewayConfig): Fault[] {
       faults.push({ path: `mcpServers.${name}`, message: `is at ${place}, where ${other} is already` });
     places.set(place, name);
   }
+  const identifiers = new Set<string>();
+  for (const [index, { identifier }] of config.auth.resources.entries()) {
+    const path = `auth.resources[${index}].url`;
+    const { protocol, hostname, pathname } = new URL(identifier);
+    const key = `${hostname}${pathname}`;
+    if (identifiers.has(key)) faults.push({ path, message: 'is guarded already by another entry' });
+    identifiers.add(key);
+    // RFC 9728 §1.2, OAuth 2.1 §1.5: tokens go over TLS; loopback is for development.
+    if (protocol === 'http:' && !isLoopback(hostname))
+      faults.push({ path, message: 'must be https:// (http:// is for loopback addresses only)' });
+  }
+  if (config.auth.resources.length > 0 && config.trustedProxies.length === 0) {
+    const message = 'are asked about by a proxy in front, and trustedProxies names none';
+    faults.push({ path: 'auth.resources', message });
+  }
   if (config.store === 'file:' && config.stateDir === undefined) {
     faults.push({ path: 'store', message: '"file:" needs stateDir; set it, or write "file:PATH"' });
   }

@@ -56,7 +56,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const resources = new Map(published.map(([name, server]) => [name, resourceOf(name, server, publicUrl)]));
   const authorization = authorizationServer(
     { ...config.auth, login: parts.login ?? config.auth.login },
-    { publicUrl, store, log, resources: [...resources.values()] },
+    { publicUrl, store, log, resources: [...resources.values(), ...config.auth.resources] },
   );
 
   const services = new Map<string, Service>();
@@ -74,6 +74,10 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   });
   const everyOrigin = cors({ origins: '*', methods: ['GET', 'POST', 'PUT', 'DELETE'] });
   const own = (rule: string) => `${hostRule(publicUrl)} && ${rule}`;
+  const hosts = new Set(
+    [...resources.values(), ...config.auth.resources].map(({ identifier }) => new URL(identifier).hostname),
+  );
+  const everyHost = [hostRule(publicUrl), ...[...hosts].map((host) => `Host(\`${host}\`)`)].join(' || ');
   const routes: Route[] = [
     ...healthRoutes(parts),
     ...authorization.pages.map((route) => ({ ...route, rule: own(route.rule), priority: builtInPriority })),
@@ -83,6 +87,18 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       priority: builtInPriority,
       middlewares: [everyOrigin],
     })),
+    ...authorization.discovery.map((route) => ({
+      ...route,
+      rule: `(${everyHost}) && (${route.rule})`,
+      priority: builtInPriority,
+      middlewares: [everyOrigin],
+    })),
+    {
+      ...authorization.verify,
+      // Behind a trusted proxy the host is that of the guarded site; X-Forwarded-Uri is what only a question has.
+      rule: `${authorization.verify.rule} && (${everyHost} || HeaderRegexp(\`X-Forwarded-Uri\`, \`^\`))`,
+      priority: builtInPriority,
+    },
   ];
   const servers: PublishedServer[] = [];
   for (const [name, server] of published) {

@@ -23,12 +23,17 @@ import { type ProtectedResource, resources } from './resource.ts';
 import { revocationEndpoint } from './revoke.ts';
 import { grantLifetime, tokenEndpoint } from './token.ts';
 import { tokenSearch } from './token-search.ts';
+import { verifyEndpoint } from './verify.ts';
 
 export interface AuthorizationServer {
   /** For a person's browser: never readable by pages of other origins. Rules name the path only; hosts are the gateway's to add. */
   readonly pages: readonly Route[];
   /** For clients, in JSON; a client may run in a page of any origin. */
   readonly endpoints: readonly Route[];
+  /** As `endpoints`, but at the host of every resource: RFC 9728 §3 has a resource describe itself. */
+  readonly discovery: readonly Route[];
+  /** For proxies in front, whose requests carry the host of what they guard. */
+  readonly verify: Route;
   /** Bearer token to caller; 401 and 403 with the challenge otherwise. */
   guard(resource: ProtectedResource): Middleware;
 }
@@ -87,11 +92,6 @@ export function authorizationServer(
     endpoints: [
       route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', get(metadata)),
       route('RFC 8414', 'Path(`/.well-known/openid-configuration`)', get(metadata)),
-      route(
-        'RFC 9728',
-        `Path(\`${resourceMetadataPath}\`) || PathPrefix(\`${resourceMetadataPath}/\`)`,
-        get(resourceMetadata({ issuer, resources: known })),
-      ),
       route('RFC 7517', 'Path(`/.well-known/jwks.json`)', get(keySetHandler)),
       route('RFC 7517', 'Path(`/jwks`)', get(keySetHandler)),
       ...(config.registration.mode === 'open'
@@ -118,6 +118,14 @@ export function authorizationServer(
       route('RFC 7009', 'Path(`/revoke`)', post(revocationEndpoint({ authenticate, grants: allGrants, search }))),
       route('RFC 7662', 'Path(`/introspect`)', post(introspectionEndpoint({ issuer, authenticate, search }))),
     ],
+    discovery: [
+      route(
+        'RFC 9728',
+        `Path(\`${resourceMetadataPath}\`) || PathPrefix(\`${resourceMetadataPath}/\`)`,
+        get(resourceMetadata({ issuer, resources: known })),
+      ),
+    ],
+    verify: route('ForwardAuth', 'Path(`/verify`)', verifyEndpoint(check, guarded)),
     guard: (resource) => guard(check, resource),
   };
 }

@@ -59,6 +59,35 @@ const client = z
     }
   });
 
+/** RFC 8707 §2: an absolute URI; its query and fragment would be seen by no proxy. */
+const resource = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'must be a URL such as "https://app.example.com/api"' })
+      .refine((url) => url === url.trim() && !/[?#@\\]|%(?:2f|5c)/i.test(url) && !/\/\//.test(url.slice(8)), {
+        error: 'must be scheme, host and path alone',
+      })
+      .describe('What is guarded: everything at and below this URL, and the audience of its tokens'),
+    name: z.string().min(1).max(200).optional().describe('For people, on the consent page. [its url]'),
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is not a scope'))
+      .default([])
+      .describe('Scopes a token must have'),
+    allow: z
+      .strictObject({
+        users: z.array(z.string().min(1)).optional().describe('Names or provider:subject; "*" is everybody'),
+        clients: z.array(z.string().min(1)).optional().describe('Client identifiers'),
+      })
+      .default({})
+      .describe('Who may use it. [everybody who may log in]'),
+  })
+  // One spelling: the same as browsers and clients make of it.
+  .transform(({ url, name, ...rest }) => ({
+    identifier: new URL(url).href.replace(/\/$/, ''),
+    name: name ?? url,
+    ...rest,
+  }));
+
 const registrationMode = z.enum(['open', 'closed']);
 
 export const authConfig = z
@@ -106,6 +135,10 @@ export const authConfig = z
       .array(client)
       .default([])
       .describe('Clients that need no registration, by RFC 7591 member names with client_id and client_secret'),
+    resources: z
+      .array(resource)
+      .default([])
+      .describe('What another proxy serves and asks /verify about, beside mcpServers'),
     allowedOrigins: z
       .array(z.string().min(1))
       .default([])

@@ -53,19 +53,22 @@ export function resourceMetadata({ issuer, resources }: Omit<MetadataParts, 'con
   const whole = cacheable(
     documentOf({ identifier: issuer, name: 'mcp-gateway', scopes: scopesOf(resources.all) }, issuer),
   );
+  const own = new URL(issuer).hostname;
   return ({ path, host }) => {
     const suffix = path.slice(resourceMetadataPath.length).replace(/\/+$/, '');
-    const here = resources.all.filter((resource) => pathOf(resource) === suffix);
-    // A host of its own says which one; the path alone does where only one has it.
-    const named = here.find((resource) => new URL(resource.identifier).hostname === host);
-    const sole = suffix === '' && resources.all.length === 1 ? resources.all[0] : undefined;
-    const onHost = resources.all.filter((resource) => new URL(resource.identifier).hostname === host);
-    const first = suffix === '' && onHost.length === 1 ? onHost[0] : undefined;
-    const found = named ?? first ?? sole ?? (here.length === 1 ? here[0] : undefined);
+    const found = documentAt(host, suffix) ?? documentAt(own, suffix);
     if (found) return documents.get(found) ?? refusedPath();
     // Asked at the root where there are several: the origin stands for all of them, as `resource` does at /authorize.
     return suffix === '' && resources.all.length > 0 ? whole : refusedPath();
   };
+
+  /** RFC 9728 §3.3: a host speaks for its own resources. At the root, for the one it has. */
+  function documentAt(host: string, suffix: string): ProtectedResource | undefined {
+    const here = resources.all.filter((resource) => new URL(resource.identifier).hostname === host);
+    return (
+      here.find((resource) => pathOf(resource) === suffix) ?? (suffix === '' && here.length === 1 ? here[0] : undefined)
+    );
+  }
 }
 
 function documentOf(resource: Pick<ProtectedResource, 'identifier' | 'name' | 'scopes'>, issuer: string): object {

@@ -37,6 +37,15 @@ export interface Caller {
   readonly expiresAt: number;
 }
 
+/** How a service is told who is calling. RFC 9110 §5.5: a header holds visible ASCII; anything else is percent-encoded as UTF-8. */
+export function callerHeaders({ subject, username, clientId }: Caller): Record<string, string> {
+  return { 'x-user-id': visible(subject), 'x-user-name': visible(username), 'x-client-id': visible(clientId) };
+}
+
+function visible(text: string): string {
+  return text.replace(/[^\x21-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
+}
+
 /** An answer as a value; the entrypoint writes it. An object body is sent as JSON. */
 export interface Reply {
   readonly status: number;

@@ -1,6 +1,6 @@
 /** What of a message's head crosses the proxy. RFC 9110 §7.6.1, and nobody's word but ours on who the caller is. */
 
-import type { Exchange } from './handler.ts';
+import { callerHeaders, type Exchange } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
 /** Meant for the gateway: MCP forbids passing a client's token on, and cookies are between a browser and us. */
@@ -23,10 +23,7 @@ export function requestHeaders(exchange: Exchange, added: Readonly<Record<string
   headers.push('x-forwarded-for', typeof forwarded === 'string' ? `${forwarded}, ${clientAddress}` : clientAddress);
   headers.push('x-forwarded-proto', scheme);
   if (req.headers.host !== undefined) headers.push('x-forwarded-host', req.headers.host);
-  if (caller !== undefined) {
-    headers.push('x-user-id', visible(caller.subject), 'x-user-name', visible(caller.username));
-    headers.push('x-client-id', visible(caller.clientId));
-  }
+  if (caller !== undefined) headers.push(...Object.entries(callerHeaders(caller)).flat());
   for (const [name, value] of Object.entries(added)) headers.push(name, value);
   return headers;
 }
@@ -44,9 +41,4 @@ export function responseHeaders(raw: readonly (Buffer | string)[]): [name: strin
     const found = headerClass(name);
     return found === 'plain' || found === 'managed' || name === 'content-length';
   });
-}
-
-/** RFC 9110 §5.5: a header holds visible ASCII; anything else is percent-encoded as UTF-8. */
-function visible(text: string): string {
-  return text.replace(/[^\x21-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part));
 }
