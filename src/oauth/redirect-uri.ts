@@ -31,6 +31,8 @@ export function redirectUriFault(uri: string): string | undefined {
   if (forbiddenSchemes.has(url.protocol)) return 'has a scheme that may not be redirected to';
   if (url.protocol === 'https:' || url.protocol === 'http:') {
     if (!/^https?:\/\/[^/]/i.test(uri)) return 'has no host';
+    // RFC 9700 §4.1.3: no patterns; whoever registers one believes it would match.
+    if (url.hostname.includes('*')) return 'has a pattern for a host';
     // OAuth 2.1 §1.5: everything but loopback goes over TLS.
     if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) return 'must be https unless its host is loopback';
     if (/(^|\/)(\.|%2e){1,2}(\/|$)/i.test(pathOf(uri))) return 'has dot segments';

@@ -160,6 +160,18 @@ export async function refresh(
   return { status: response.status, body: (await response.json()) as Tokens };
 }
 
+/** A public client of its own with the tokens that `user` allowed it. */
+export async function signedIn(
+  url: string,
+  more: Record<string, string> = {},
+  user: keyof typeof people = 'alice',
+): Promise<{ clientId: string; tokens: Tokens }> {
+  const { client_id: clientId } = await register(url, { client_name: `Client ${randomBytes(6).toString('hex')}` });
+  const { status, body } = await redeem(url, clientId, await codeFor(url, clientId, more, user));
+  if (status !== 200) throw new Error(`token: ${status} ${JSON.stringify(body)}`);
+  return { clientId, tokens: body };
+}
+
 /** What a guarded server says to this token: 401, 403, or whatever comes behind the guard. */
 export async function knock(
   url: string,
