@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { startChromium, withoutChromium } from '../support/chromium.ts';
 import { type Desktop, desktop } from '../support/desktop.ts';
 import { everything } from '../support/everything.ts';
 import { freePort } from '../support/free-port.ts';
@@ -43,4 +44,58 @@ test('MCP Inspector on the command line logs in through the browser, stays logge
     else assert.match(out, /Echo: grüße/, err);
     assert.equal(code, opened === 0 ? 3 : 0, err);
   }
+});
+
+/** Its web client, at the URL that it prints when it listens. */
+async function startWeb(home: Desktop, server: string): Promise<{ url: string } & AsyncDisposable> {
+  const child = spawn(process.execPath, [inspector, '--web', '--transport', 'http', '--server-url', server], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: {
+      ...home.environment,
+      HOST: '127.0.0.1',
+      CLIENT_PORT: String(await freePort()),
+      MCP_SANDBOX_PORT: String(await freePort()),
+      MCP_AUTO_OPEN_ENABLED: 'false',
+      MCP_INSPECTOR_SECRET_STORE: 'file',
+    },
+    cwd: home.directory,
+  });
+  const exited = once(child, 'close');
+  let printed = '';
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    printed += chunk;
+    if (/API_TOKEN=\w+\n/.test(printed)) break;
+  }
+  child.stdout.resume();
+  return {
+    url: /http:\S+API_TOKEN=\w+/.exec(printed)?.[0] ?? '',
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+test('MCP Inspector in Chromium goes through our pages and back, and lists the tools', {
+  skip: withoutChromium,
+}, async () => {
+  await using program = await startProgram({ args: ['--name', 'everything', '--', ...everything] });
+  await using home = await desktop({});
+  await using web = await startWeb(home, `${program.url}/everything/mcp`);
+  await using chromium = await startChromium();
+  await using window = await chromium.open();
+  const { page } = window;
+  await page.goto(web.url);
+  // The switch itself lies under its drawing.
+  await page
+    .getByRole('switch', { name: /Connect/ })
+    .locator('xpath=..')
+    .click();
+  await page.getByLabel('User name').fill('admin');
+  assert.equal(new URL(page.url()).origin, program.url);
+  await page.getByLabel('Password').fill(program.password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('button', { name: 'Allow' }).click();
+  await page.getByText('Tools', { exact: true }).first().click();
+  await page.getByText('Echo Tool').first().waitFor();
 });
