@@ -15,8 +15,8 @@ import { loginProviders } from './identity/providers.ts';
 import { introspectionEndpoint } from './introspect.ts';
 import { signingKeys } from './keys.ts';
 import { stillAllowed } from './login.ts';
-import { keySet, resourceMetadata, resourceMetadataPath, serverMetadata } from './metadata.ts';
-import { methods } from './methods.ts';
+import { keySet, misplaced, resourceMetadata, resourceMetadataPath, serverMetadata } from './metadata.ts';
+import { methods, refusedPath } from './methods.ts';
 import { refreshTokens } from './refresh-token.ts';
 import { clientConfigurationEndpoint, registrationEndpoint } from './register.ts';
 import { type ProtectedResource, resources } from './resource.ts';
@@ -119,6 +119,7 @@ export function authorizationServer(
       route('RFC 7662', 'Path(`/introspect`)', post(introspectionEndpoint({ issuer, authenticate, search }))),
     ],
     discovery: [
+      ...misplaced(known).map((path) => route('RFC 8414', `Path(\`${path}\`)`, get(refusedPath))),
       route(
         'RFC 9728',
         `Path(\`${resourceMetadataPath}\`) || PathPrefix(\`${resourceMetadataPath}/\`)`,

@@ -71,6 +71,19 @@ export function resourceMetadata({ issuer, resources }: Omit<MetadataParts, 'con
   }
 }
 
+/**
+ * Where clients look that take a resource for an issuer, as was right before RFC 9728. RFC 8414 §3.1 puts the issuer's
+ * path there and ours has none, so that a document would fail their check; but the 404 must be one that a page of another
+ * origin can read, or it takes the server for dead.
+ */
+export function misplaced(resources: Resources): string[] {
+  const paths = new Set(resources.all.map(pathOf).filter((path) => path !== ''));
+  return [...paths].flatMap((path) => [
+    `/.well-known/oauth-authorization-server${path}`,
+    `/.well-known/openid-configuration${path}`,
+  ]);
+}
+
 function documentOf(resource: Pick<ProtectedResource, 'identifier' | 'name' | 'scopes'>, issuer: string): object {
   return {
     resource: resource.identifier,

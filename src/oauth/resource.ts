@@ -16,7 +16,7 @@ export interface ProtectedResource {
 
 /** What a client should ask for to use these resources, and what they are challenged with. */
 export function scopesOf(resources: readonly ProtectedResource[]): string[] {
-  const all = new Set(resources.flatMap((resource) => resource.scopes));
+  const all = new Set(resources.flatMap(({ scopes }) => (scopes.length > 0 ? scopes : [defaultScope])));
   return all.size > 0 ? [...all] : [defaultScope];
 }
 

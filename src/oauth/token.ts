@@ -9,7 +9,7 @@ import { noStore, OAuthError } from './errors.ts';
 import { form, type Parameters } from './form.ts';
 import type { Grant, Grants, Identity } from './grants.ts';
 import type { RefreshTokens } from './refresh-token.ts';
-import { canonicalResource, type Resources } from './resource.ts';
+import { canonicalResource, type Resources, scopesOf } from './resource.ts';
 import { covers, parseScope } from './scope.ts';
 
 /** RFC 6749 §5.1, by wire names. */
@@ -55,6 +55,7 @@ export function grantLifetime(config: TokenParts['config']): (client: Client) =>
 export function tokenEndpoint(parts: TokenParts): Handler {
   const { config, clients, grants, accessTokens, refreshTokens } = parts;
   const lifetimeOf = grantLifetime(config);
+  const known = scopesOf(parts.resources.all);
 
   const grantTypes: Readonly<Record<string, GrantType>> = {
     ...parts.grantTypes,
@@ -76,6 +77,19 @@ export function tokenEndpoint(parts: TokenParts): Handler {
       throw new OAuthError('invalid_target', 'The grant is not for the requested resource');
     });
     return [...new Set(named)];
+  }
+
+  /**
+   * RFC 6749 §6: the scope of this one access token, never more than was granted. Words that open nothing here were ignored
+   * in the authorization request, and are when the client repeats them: they are no attempt at more.
+   */
+  function narrowed(grant: Grant, parameters: Parameters): readonly string[] {
+    const asked = parseScope(parameters.get('scope')).filter((word) => [...grant.scope, ...known].some(relates(word)));
+    const beyond = asked.filter((word) => !grant.scope.some((granted) => covers(granted, word)));
+    if (beyond.length > 0) {
+      throw new OAuthError('invalid_scope', `The grant does not have the scope ${beyond.join(' ')}`);
+    }
+    return asked.length > 0 ? asked : grant.scope;
   }
 
   async function answer(grant: Grant, parameters: Parameters, refreshToken: string | undefined): Promise<TokenAnswer> {
@@ -160,15 +174,9 @@ interface Kept {
   readonly answer: TokenAnswer;
 }
 
-/** Asked for by OpenID Connect habit, whatever a server knows; never an attempt at more. */
-const habitual = new Set(['openid', 'profile', 'email', 'offline_access']);
-
-/** RFC 6749 §6: the scope of this one access token, never more than was granted. */
-function narrowed(grant: Grant, parameters: Parameters): readonly string[] {
-  const asked = parseScope(parameters.get('scope')).filter((word) => !habitual.has(word) || grant.scope.includes(word));
-  const beyond = asked.filter((word) => !grant.scope.some((granted) => covers(granted, word)));
-  if (beyond.length > 0) throw new OAuthError('invalid_scope', `The grant does not have the scope ${beyond.join(' ')}`);
-  return asked.length > 0 ? asked : grant.scope;
+/** Whether one of the two is a part of the other. */
+function relates(word: string): (other: string) => boolean {
+  return (other) => covers(other, word) || covers(word, other);
 }
 
 function refreshes(client: Client): boolean {

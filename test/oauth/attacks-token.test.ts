@@ -148,7 +148,7 @@ test('AU-72, AU-73, RFC 9700 §4.14: a refresh token is good for its client alon
   assert.equal(theft.body.error, 'invalid_grant');
   const widened: [string, Record<string, string>, string][] = [
     ['scope', { scope: 'mcp admin' }, 'invalid_scope'],
-    ['another scope', { scope: 'everything' }, 'invalid_scope'],
+    ['another scope', { scope: 'admin' }, 'invalid_scope'],
     ['resource', { resource: `${at.url}/two/mcp` }, 'invalid_target'],
     ['unknown resource', { resource: 'https://evil.example/' }, 'invalid_target'],
   ];

@@ -56,6 +56,8 @@ test('RFC 9728 §3.1: each resource has its document under its path; other paths
   assert.equal(one.resource, `${at.url}/one/mcp`);
   assert.deepEqual(one.authorization_servers, [at.url]);
   assert.deepEqual((await json(await fetch(`${base}/two/mcp`))).scopes_supported, ['admin']);
+  // Where one server needs a scope, the scope that others are challenged with is still one a client may ask for.
+  assert.deepEqual((await json(await fetch(base))).scopes_supported, ['mcp', 'admin']);
   assert.equal((await json(await fetch(base))).resource, at.url);
   assert.equal((await fetch(`${base}/three/mcp`)).status, 404);
 });
