@@ -2,7 +2,7 @@
 
 import { version } from '../version.ts';
 import type { Child, Ending } from './child.ts';
-import { isObject, type Message, write } from './message.ts';
+import { isObject, type Message, type Params, write } from './message.ts';
 import { isLegacy, latest } from './protocol-version.ts';
 import { Unavailable } from './unavailable.ts';
 
@@ -10,14 +10,18 @@ import { Unavailable } from './unavailable.ts';
 export type Handshake = Readonly<Record<string, unknown>>;
 
 /** Everything a client may be able to do: each request is still only put to a session whose client can. */
-const capabilities = {
+const everything = {
   roots: { listChanged: true },
   sampling: { tools: {} },
   elicitation: { form: {}, url: {} },
 };
 
 /** `timeout` in seconds. Rejects with Unavailable: 502 where the server ends or refuses, 504 where it says nothing. Other messages are dropped. */
-export async function shakeHands(child: Child, timeout: number): Promise<Handshake> {
+export async function shakeHands(
+  child: Pick<Child, 'listen' | 'send' | 'over'>,
+  timeout: number,
+  capabilities: Params = everything,
+): Promise<Handshake> {
   const { promise, resolve, reject } = Promise.withResolvers<Handshake>();
   const timer = setTimeout(() => reject(new Unavailable(504, 'the server did not answer initialize')), timeout * 1000);
   child.listen({

@@ -3,6 +3,9 @@
 /** RFC 5424 §6.2.1, as MCP logging orders them. */
 const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
 
+/** -1 where it is none. */
+export const rank = (level: unknown): number => (typeof level === 'string' ? levels.indexOf(level) : -1);
+
 export interface Interests<Seat> {
   subscribed(seat: Seat, uri: string): void;
   /** True where nobody else wants it and the server may stop. */
@@ -52,15 +55,15 @@ export function interests<Seat>(): Interests<Seat> {
       return [...seats];
     },
     setLevel(seat, level) {
-      const rank = levels.indexOf(level);
-      if (rank < 0) return level;
-      wanted.set(seat, rank);
+      const wish = rank(level);
+      if (wish < 0) return level;
+      wanted.set(seat, wish);
       return change();
     },
     hears(seat, level) {
       const least = wanted.get(seat);
-      const rank = typeof level === 'string' ? levels.indexOf(level) : -1;
-      return least === undefined || rank < 0 || rank >= least;
+      const said = rank(level);
+      return least === undefined || said < 0 || said >= least;
     },
     leave(seat) {
       const held = [...uris].filter(([, seats]) => seats.has(seat)).map(([uri]) => uri);

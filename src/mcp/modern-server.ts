@@ -45,6 +45,11 @@ export function rawId({ bytes, id }: Request): string {
 }
 
 /** The gateway's own word on a request. */
+export function success(request: Request, result: Readonly<Record<string, unknown>>): Response {
+  const bytes = Buffer.from(`{"jsonrpc":"2.0","id":${rawId(request)},"result":${JSON.stringify(result)}}`);
+  return { kind: 'response', id: request.id, result, bytes };
+}
+
 export function failure(
   request: Request,
   message: string,

@@ -130,6 +130,7 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
         if (place) close(place, 'the gateway is stopping');
       }
       await Promise.all(closing);
+      start[Symbol.dispose]();
     },
   };
 }

@@ -1,16 +1,21 @@
 /** Starts a child for modern requests and finds out which era it speaks (ST-17); the verdict is remembered (ST-18). */
 
 import type { Log } from '../log.ts';
+import type { Child, Ending } from './child.ts';
 import type { Children } from './children.ts';
+import { legacyCapabilities } from './client-capabilities.ts';
 import type { StdioServerConfig } from './config.ts';
 import type { Command } from './environment.ts';
+import { shakeHands } from './handshake.ts';
+import { legacyAsModern } from './legacy-as-modern.ts';
 import { modernChild } from './modern-child.ts';
 import type { ModernServer } from './modern-server.ts';
+import { parkedCalls } from './parked-calls.ts';
 import { probe } from './probe.ts';
-import { rpcRefusal, Unavailable } from './unavailable.ts';
+import { Unavailable } from './unavailable.ts';
 
-export interface ModernStart {
-  /** Rejects with Unavailable, or with a Refusal that sends a client back to the handshake. */
+export interface ModernStart extends Disposable {
+  /** Rejects with Unavailable. */
   server(wanted: Wanted): Promise<ModernServer>;
   /** What of a client's capabilities a server has to be started for; the same for all where it does not matter. */
   split(capabilities: unknown): string;
@@ -26,36 +31,54 @@ export interface Wanted {
 /** Seconds a server may take to answer the probe: a package runner may have to fetch it first, and a legacy one may never answer. */
 const patience = 20;
 
+/** Calls of one caller that may wait for him, and of all. */
+const parkedPerOwner = 20;
+const mostParked = 1000;
+
 export function modernStart(config: StdioServerConfig, pool: Children, log: Log): ModernStart {
+  const parking = parkedCalls({ life: config.requestTimeout, perOwner: parkedPerOwner, most: mostParked });
   let legacy = false;
 
+  const ended = ({ expected, reason, stderr }: Ending) => {
+    if (expected) return;
+    log.warn('server ended', { reason, stderr });
+    // Of a server that one caller has to himself the others hear nothing, whatever he does to it.
+    if (config.isolation === 'shared') pool.failed(reason);
+  };
+
+  /** A modern server, or a child that can still be initialized. */
+  const examine = async ({ account, command }: Wanted): Promise<ModernServer | Child> => {
+    const child = await pool.start(account, command);
+    if (legacy) return child;
+    const verdict = await probe(child, Math.min(patience, config.requestTimeout));
+    if (verdict.era === 'modern') return modernChild({ child, discovered: verdict.discovered, log, ended });
+    if (verdict.era === 'unknown') {
+      void child.end('no revision in common');
+      throw new Unavailable(502, `the server speaks only ${verdict.versions.join(', ')}`);
+    }
+    legacy = true;
+    if (verdict.usable && !child.over) return child;
+    await child.end('it did not answer server/discover');
+    return pool.start(account, command);
+  };
+
   return {
-    async server({ account, command }) {
-      if (!legacy) {
-        const child = await pool.start(account, command);
-        const verdict = await probe(child, Math.min(patience, config.requestTimeout));
-        if (verdict.era === 'modern') {
-          return modernChild({
-            child,
-            discovered: verdict.discovered,
-            log,
-            ended({ expected, reason, stderr }) {
-              if (expected) return;
-              log.warn('server ended', { reason, stderr });
-              // Of a server that one caller has to himself the others hear nothing, whatever he does to it.
-              if (config.isolation === 'shared') pool.failed(reason);
-            },
-          });
-        }
-        await child.end('it does not speak a modern revision');
-        if (verdict.era === 'unknown') {
-          throw new Unavailable(502, `the server speaks only ${verdict.versions.join(', ')}`);
-        }
-        legacy = true;
+    async server(wanted) {
+      const found = await examine(wanted);
+      if ('discovered' in found) return found;
+      const capabilities = legacyCapabilities(wanted.capabilities);
+      try {
+        const handshake = await shakeHands(found, config.requestTimeout, capabilities);
+        return legacyAsModern({ peer: found, handshake, capabilities, parking, log, ended });
+      } catch (error) {
+        // ST-18: perhaps it was not that old after all.
+        legacy = false;
+        if (error instanceof Unavailable) pool.failed(error.message);
+        void found.end('it did not initialize');
+        throw error;
       }
-      // 2026-07-28 streamable HTTP, backward compatibility: no modern error, so that the client falls back to initialize.
-      throw rpcRefusal(400, 'this server speaks revisions up to 2025-11-25; initialize first');
     },
-    split: () => '',
+    split: (capabilities) => (legacy ? JSON.stringify(legacyCapabilities(capabilities)) : ''),
+    [Symbol.dispose]: () => parking[Symbol.dispose](),
   };
 }

@@ -5,6 +5,7 @@
 
 import type { Log } from '../log.ts';
 import type { Child, Ending } from './child.ts';
+import { able } from './client-capabilities.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
 import { type Handshake, handshakeResult } from './handshake.ts';
 import { interests } from './interests.ts';
@@ -54,18 +55,6 @@ interface Call {
   readonly rawId: string;
   readonly rawToken: string | undefined;
   leftAt: number;
-}
-
-/** Whether a client that declared these capabilities can be asked. */
-function able(capabilities: Params, { method, params }: Request): boolean {
-  const { roots, sampling, elicitation } = capabilities;
-  if (method === 'roots/list') return roots !== undefined;
-  if (method === 'sampling/createMessage') {
-    return isObject(sampling) && (params.tools === undefined || sampling.tools !== undefined);
-  }
-  if (method === 'elicitation/create')
-    return isObject(elicitation) && (params.mode !== 'url' || elicitation.url !== undefined);
-  return false;
 }
 
 /** Seconds after which a call of a session that left is no longer waited for. */

@@ -130,7 +130,12 @@ async function main(): Promise<void> {
         nameOf(pair),
         pair.via === 'http'
           ? { url: fixtures.get(pair.eras)?.url }
-          : { command: process.execPath, args: [fixture, 'stdio', pair.eras], isolation: pair.isolation },
+          : {
+              command: process.execPath,
+              args: [fixture, 'stdio', pair.eras],
+              isolation: pair.isolation,
+              spare: cross(pair),
+            },
       ]),
     );
     const limits = { mcp: { childrenPerCaller: 1000, sessionsPerCaller: 1000 } };
