@@ -1,62 +1,119 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  Client as ClientV2,
-  StreamableHTTPClientTransport as TransportV2,
-  UnauthorizedError as UnauthorizedV2,
-} from '@modelcontextprotocol/client';
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+import { setTimeout as after } from 'node:timers/promises';
+import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { everything } from '../support/everything.ts';
 import { type Memory, oauthProvider } from '../support/oauth-provider.ts';
-import { type Program, startProgram } from '../support/program.ts';
+import { startProgram } from '../support/program.ts';
 
-const url = (program: Program) => new URL('/everything/mcp', program.url);
+/** One connection of an SDK's client, as far as the two lines are used alike. */
+interface Connection {
+  connect(): Promise<void>;
+  /** Takes what came back to the redirect URI. */
+  finish(callback: URLSearchParams): Promise<void>;
+  echo(message: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+type Sdk = (url: URL, authProvider: ReturnType<typeof oauthProvider>) => Connection;
+
 const about = { name: 'flow', version: '1' };
+const echo = (message: string) => ({ name: 'echo', arguments: { message } });
 
-test('the SDK v1 client meets 401, discovers, registers, logs in and calls a tool of a real stdio server', async () => {
-  await using program = await startProgram({ args: ['--name', 'everything', '--', ...everything] });
-  const memory: Memory = {};
-  const authProvider = oauthProvider({ username: 'admin', password: program.password }, memory);
+const sdks: Readonly<Record<'v1' | 'v2', Sdk>> = {
+  v1(url, authProvider) {
+    const client = new Client(about);
+    const transport = new StreamableHTTPClientTransport(url, { authProvider });
+    return {
+      connect: () => client.connect(transport),
+      finish: (callback) => transport.finishAuth(callback.get('code') ?? ''),
+      echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
+      close: () => client.close(),
+    };
+  },
+  v2(url, authProvider) {
+    const client = new ClientV2(about);
+    const transport = new TransportV2(url, { authProvider });
+    return {
+      connect: () => client.connect(transport),
+      finish: (callback) => transport.finishAuth(callback),
+      echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
+      close: () => client.close(),
+    };
+  },
+};
 
-  const first = new StreamableHTTPClientTransport(url(program), { authProvider });
-  await assert.rejects(new Client(about).connect(first), UnauthorizedError);
-  const callback = memory.callback;
+/** Sent to the browser where it is not authorized, and connected by what comes back from there. */
+async function connected(open: () => Connection, memory: Memory): Promise<Connection> {
+  const first = open();
+  await assert.rejects(first.connect(), /Unauthorized/);
+  const callback: URL | undefined = memory.callback;
   assert.ok(callback, 'the browser never came back to the client');
-  // RFC 9207 §2: the answer names its issuer. RFC 6749 §4.1.2: state comes back as it was.
-  assert.equal(callback.searchParams.get('iss'), program.url);
-  assert.equal(callback.searchParams.get('state'), 'a state/with + odd ~ characters');
-  await first.finishAuth(callback.searchParams.get('code') ?? '');
+  await first.finish(callback.searchParams);
+  const again = open();
+  await again.connect();
+  return again;
+}
 
-  const client = new Client(about);
-  await client.connect(new StreamableHTTPClientTransport(url(program), { authProvider }));
-  const answer = await client.callTool({ name: 'echo', arguments: { message: 'grüße' } });
-  assert.deepEqual(answer.content, [{ type: 'text', text: 'Echo: grüße' }]);
-  await client.close();
+const [command, ...args] = everything;
 
-  // The access token has gone; the refresh token alone brings the client back.
-  assert.ok(memory.tokens?.refresh_token);
-  memory.tokens = { ...memory.tokens, access_token: 'gone' };
-  const again = new Client(about);
-  await again.connect(new StreamableHTTPClientTransport(url(program), { authProvider }));
-  assert.ok((await again.listTools()).tools.length > 5);
-  await again.close();
-});
+for (const [name, sdk] of Object.entries(sdks)) {
+  test(`the SDK ${name} client meets 401, discovers, registers, logs in and calls a tool of a real stdio server`, async () => {
+    await using program = await startProgram({ args: ['--name', 'everything', '--', ...everything] });
+    const memory: Memory = {};
+    const provider = oauthProvider({ username: 'admin', password: program.password }, memory);
+    const open = () => sdk(new URL('/everything/mcp', program.url), provider);
+    const client = await connected(open, memory);
+    assert.match(await client.echo('grüße'), /Echo: grüße/);
+    await client.close();
+    // RFC 9207 §2: the answer names its issuer. RFC 6749 §4.1.2: state comes back as it was.
+    assert.equal(memory.callback?.searchParams.get('iss'), program.url);
+    assert.equal(memory.callback?.searchParams.get('state'), 'a state/with + odd ~ characters');
 
-test('the SDK v2 client does the same in its legacy mode', async () => {
-  await using program = await startProgram({ args: ['--name', 'everything', '--', ...everything] });
-  const memory: Memory = {};
-  const authProvider = oauthProvider({ username: 'admin', password: program.password }, memory);
+    // The access token has gone; the refresh token alone brings the client back.
+    assert.ok(memory.tokens?.refresh_token);
+    memory.tokens = { ...memory.tokens, access_token: 'gone' };
+    delete memory.callback;
+    const again = open();
+    await again.connect();
+    assert.match(await again.echo('again'), /Echo: again/);
+    assert.equal(memory.callback, undefined, 'the browser was opened');
+    await again.close();
+  });
 
-  const first = new TransportV2(url(program), { authProvider });
-  await assert.rejects(new ClientV2(about).connect(first), UnauthorizedV2);
-  assert.ok(memory.callback, 'the browser never came back to the client');
-  await first.finishAuth(memory.callback.searchParams);
+  test(`OAuth 2.1 §4.3: a session of the SDK ${name} client goes on after its access token has expired`, async () => {
+    const mcpServers = { everything: { command, args } };
+    await using program = await startProgram({ config: { mcpServers, auth: { accessTokenLifetime: '1s' } } });
+    const memory: Memory = {};
+    const provider = oauthProvider({ username: 'admin', password: program.password }, memory);
+    const client = await connected(() => sdk(new URL('/everything/mcp', program.url), provider), memory);
+    const expired = memory.tokens?.access_token;
+    delete memory.callback;
+    await after(1100);
+    assert.match(await client.echo('still here'), /Echo: still here/);
+    assert.notEqual(memory.tokens?.access_token, expired);
+    assert.equal(memory.callback, undefined, 'the browser was opened');
+    await client.close();
+  });
 
-  const client = new ClientV2(about);
-  await client.connect(new TransportV2(url(program), { authProvider }));
-  const answer = await client.callTool({ name: 'get-sum', arguments: { a: 2, b: 40 } });
-  assert.match(JSON.stringify(answer.content), /42/);
-  await client.close();
-});
+  // SDK v1 answers any 403 with a refresh where it can, which gives it the same scope again; without one it steps up.
+  const grantTypes = name === 'v1' ? ['authorization_code'] : ['authorization_code', 'refresh_token'];
+  test(`RFC 6750 §3.1: the SDK ${name} client steps up to all the scopes a server needs in one round`, async () => {
+    const server = { command, args };
+    await using program = await startProgram({ config: { mcpServers: { everything: server } } });
+    const memory: Memory = {};
+    const provider = oauthProvider({ username: 'admin', password: program.password }, memory, grantTypes);
+    const open = () => sdk(new URL('/everything/mcp', program.url), provider);
+    await (await connected(open, memory)).close();
+    assert.equal(memory.tokens?.scope, 'mcp');
+
+    await program.reload({ mcpServers: { everything: { ...server, scopes: ['files:read', 'files:write'] } } });
+    delete memory.callback;
+    const client = await connected(open, memory);
+    assert.match(await client.echo('allowed'), /Echo: allowed/);
+    assert.deepEqual(memory.tokens?.scope?.split(' ').toSorted(), ['files:read', 'files:write']);
+    await client.close();
+  });
+}

@@ -15,6 +15,8 @@ export interface Program extends AsyncDisposable {
   readonly process: ChildProcess;
   output(): string;
   errors(): string;
+  /** Puts this configuration in the place of the one it was started with, and waits until it is at work. */
+  reload(config: object): Promise<void>;
   /** Sends the signal and answers the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string | null>;
 }
@@ -57,6 +59,15 @@ export async function startProgram(how: { config?: object; args?: readonly strin
     process: child,
     output: () => stdout,
     errors: () => stderr,
+    async reload(config) {
+      writeFileSync(file, JSON.stringify(config));
+      const before = stderr.length;
+      child.kill('SIGHUP');
+      while (!stderr.slice(before).includes('configuration reloaded')) {
+        await Promise.race([once(child.stderr, 'data'), exited]);
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`serve ended: ${stderr}`);
+      }
+    },
     stop,
     async [Symbol.asyncDispose]() {
       await stop('SIGKILL');
