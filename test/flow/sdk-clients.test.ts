@@ -14,6 +14,8 @@ interface Connection {
   /** Takes what came back to the redirect URI. */
   finish(callback: URLSearchParams): Promise<void>;
   echo(message: string): Promise<string>;
+  /** The revision of MCP that was agreed on. */
+  revision(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -22,7 +24,21 @@ type Sdk = (url: URL, authProvider: ReturnType<typeof oauthProvider>) => Connect
 const about = { name: 'flow', version: '1' };
 const echo = (message: string) => ({ name: 'echo', arguments: { message } });
 
-const sdks: Readonly<Record<'v1' | 'v2', Sdk>> = {
+const v2 =
+  (mode: 'legacy' | 'auto'): Sdk =>
+  (url, authProvider) => {
+    const client = new ClientV2(about, { versionNegotiation: { mode } });
+    const transport = new TransportV2(url, { authProvider });
+    return {
+      connect: () => client.connect(transport),
+      finish: (callback) => transport.finishAuth(callback),
+      echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
+      revision: () => client.getNegotiatedProtocolVersion(),
+      close: () => client.close(),
+    };
+  };
+
+const sdks: Readonly<Record<string, Sdk>> = {
   v1(url, authProvider) {
     const client = new Client(about);
     const transport = new StreamableHTTPClientTransport(url, { authProvider });
@@ -30,19 +46,12 @@ const sdks: Readonly<Record<'v1' | 'v2', Sdk>> = {
       connect: () => client.connect(transport),
       finish: (callback) => transport.finishAuth(callback.get('code') ?? ''),
       echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
+      revision: () => transport.protocolVersion,
       close: () => client.close(),
     };
   },
-  v2(url, authProvider) {
-    const client = new ClientV2(about);
-    const transport = new TransportV2(url, { authProvider });
-    return {
-      connect: () => client.connect(transport),
-      finish: (callback) => transport.finishAuth(callback),
-      echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
-      close: () => client.close(),
-    };
-  },
+  v2: v2('legacy'),
+  'v2 (2026-07-28)': v2('auto'),
 };
 
 /** Sent to the browser where it is not authorized, and connected by what comes back from there. */
@@ -67,6 +76,7 @@ for (const [name, sdk] of Object.entries(sdks)) {
     const open = () => sdk(new URL('/everything/mcp', program.url), provider);
     const client = await connected(open, memory);
     assert.match(await client.echo('grüße'), /Echo: grüße/);
+    assert.equal(client.revision(), name.endsWith(')') ? '2026-07-28' : '2025-11-25');
     await client.close();
     // RFC 9207 §2: the answer names its issuer. RFC 6749 §4.1.2: state comes back as it was.
     assert.equal(memory.callback?.searchParams.get('iss'), program.url);
