@@ -9,6 +9,7 @@ import { bridgeLimits, mcpServersConfig } from './mcp/config.ts';
 import { authConfig } from './oauth/config.ts';
 import { limitsConfig, routerConfig } from './router/config.ts';
 import { defaultStore, storeConfig } from './store/config.ts';
+import { tlsConfig } from './tls/config.ts';
 
 const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must be a URL such as "https://mcp.example.com"' })
@@ -31,6 +32,7 @@ export const configSchema = z.strictObject({
     .describe('Where keys, grants and the admin socket are kept; made with mode 0700. [`$STATE_DIRECTORY`, else none]'),
   store: storeConfig.optional(),
   ...routerConfig.shape,
+  tls: tlsConfig.optional().describe('Certificates for https'),
   auth: authConfig,
   mcpServers: mcpServersConfig,
   limits: limitsConfig.extend({ mcp: bridgeLimits }).prefault({}).describe('What the gateway puts up with.'),
@@ -38,7 +40,8 @@ export const configSchema = z.strictObject({
 });
 
 type Parsed = z.output<typeof configSchema>;
-export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir'> {
+export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir' | 'entrypoints'> {
+  readonly entrypoints: { readonly http: { readonly listen: string }; readonly https?: { readonly listen: string } };
   readonly store: string;
   readonly stateDir: string | undefined;
 }
@@ -83,22 +86,30 @@ function withDefaults(parsed: Parsed, env: NodeJS.ProcessEnv): GatewayConfig {
     ...parsed,
     stateDir: stateDir === undefined ? undefined : resolve(stateDir),
     store: parsed.store ?? defaultStore(stateDir),
+    entrypoints: entrypointsOf(parsed),
   };
+}
+
+function entrypointsOf({ entrypoints: { http, https }, tls }: Parsed): GatewayConfig['entrypoints'] {
+  if (tls === undefined && https === undefined) return { http: { listen: http.listen ?? '127.0.0.1:8080' } };
+  return { http: { listen: http.listen ?? ':80' }, https: { listen: https?.listen ?? ':443' } };
 }
 
 /** What each key allows by itself and the whole does not. */
 function conflictsOf(config: GatewayConfig): Fault[] {
   const faults: Fault[] = [];
   const { login } = config.auth;
-  const listen = config.entrypoints.http.listen;
-  if (Object.values(login).every((way) => way === undefined) && !isLoopback(hostOf(listen))) {
+  const open = Object.entries(config.entrypoints).find(([, { listen }]) => !isLoopback(hostOf(listen)));
+  if (open !== undefined && Object.values(login).every((way) => way === undefined)) {
+    const [name, { listen }] = open;
     const message = `${listen} is open to other hosts and nobody can log in; configure auth.login, or listen on 127.0.0.1`;
-    faults.push({ path: 'entrypoints.http.listen', message });
+    faults.push({ path: `entrypoints.${name}.listen`, message });
   }
-  if (config.publicUrl === undefined && !isLoopback(hostOf(listen))) {
-    const message = `is needed where ${listen} is listened on: it is the base of every URL the gateway prints`;
+  if (config.publicUrl === undefined && open !== undefined) {
+    const message = `is needed where ${open[1].listen} is listened on: it is the base of every URL the gateway prints`;
     faults.push({ path: 'publicUrl', message });
   }
+  faults.push(...tlsConflicts(config));
   const places = new Map<string, string>();
   for (const [name, server] of Object.entries(config.mcpServers)) {
     const place = server.host === undefined ? (server.path ?? `/${name}/mcp`) : `//${server.host.toLowerCase()}/mcp`;
@@ -124,6 +135,29 @@ function conflictsOf(config: GatewayConfig): Fault[] {
   }
   if (config.store === 'file:' && config.stateDir === undefined) {
     faults.push({ path: 'store', message: '"file:" needs stateDir; set it, or write "file:PATH"' });
+  }
+  return faults;
+}
+
+function tlsConflicts({ tls, entrypoints, publicUrl, stateDir, store }: GatewayConfig): Fault[] {
+  if (tls === undefined) {
+    const message = 'needs certificates; configure tls (acme, files or internal)';
+    return entrypoints.https === undefined ? [] : [{ path: 'entrypoints.https', message }];
+  }
+  const faults: Fault[] = [];
+  if (publicUrl?.protocol !== 'https:') {
+    faults.push({
+      path: 'publicUrl',
+      message: 'must be the https:// URL that people reach the gateway at, where tls is configured',
+    });
+  }
+  if (tls.internal && stateDir === undefined) {
+    faults.push({ path: 'tls.internal', message: 'keeps its authority in stateDir; set it' });
+  }
+  if (tls.acme !== undefined && store === 'memory:') {
+    const message =
+      'needs a store that outlives the process, else each start would order anew and run into the limits of the issuer; set stateDir';
+    faults.push({ path: 'tls.acme', message });
   }
   return faults;
 }

@@ -7,11 +7,12 @@ import type { Log } from './log.ts';
 import { openReaper } from './mcp/reaper.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
-import { assemble, health, type Parts, type Plan, type PublishedServer } from './plan.ts';
+import { assemble, health, healthOr, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
 import { listen } from './router/entrypoint.ts';
 import type { Handler } from './router/handler.ts';
 import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
+import type { Tls } from './tls/tls.ts';
 
 export interface Gateway extends AsyncDisposable {
   readonly publicUrl: URL;
@@ -37,19 +38,20 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   let stopping = false;
   opening.defer(async () => plan?.retire());
   const serve: Handler = (exchange) => (plan === undefined ? health('starting') : plan.router.handler(exchange));
-  const { http } = config.entrypoints;
-  const entrypoint = opening.use(
-    await listen(
-      {
-        address: http.listen,
-        trustedProxies: config.trustedProxies,
-        limits: config.limits,
-        log,
-        accessLog: config.log.access,
-      },
-      serve,
-    ),
-  );
+  const { http, https } = config.entrypoints;
+  const entry = { trustedProxies: config.trustedProxies, limits: config.limits, log, accessLog: config.log.access };
+  let tls: Tls | undefined;
+  if (config.tls !== undefined && https !== undefined && config.publicUrl !== undefined) {
+    const { openTls } = await import('./tls/tls.ts');
+    const { stateDir, publicUrl } = config;
+    tls = opening.use(await openTls(config.tls, hostsOf(config), { publicUrl, stateDir, store, log }));
+    const handler = tls.misdirected(serve);
+    opening.use(
+      await listen({ ...entry, address: https.listen, secure: { options: tls.secure, attach: tls.attach } }, handler),
+    );
+  }
+  const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
+  const entrypoint = opening.use(await listen({ ...entry, address: http.listen }, plain));
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);
 
@@ -66,9 +68,12 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     async reload(next) {
       const fixed = ['publicUrl', 'stateDir', 'store', 'entrypoints', 'trustedProxies', 'limits'] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
+      if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');
       if (changed.length > 0) throw new Error(`${changed.join(', ')} cannot change while the gateway runs; restart it`);
       const former = plan;
-      plan = await assemble(next, publicUrl, parts, former);
+      const following = await assemble(next, publicUrl, parts, former);
+      if (next.tls !== undefined) await tls?.use(next.tls, hostsOf(next));
+      plan = following;
       await former?.retire(plan);
     },
     async [Symbol.asyncDispose]() {

@@ -177,11 +177,29 @@ function serviceOf(config: McpServerConfig, opened: AsyncDisposable & { service:
   };
 }
 
-/** Loopback has three names; a person may type any of them. */
+/** A person may type any of them. */
+const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
+
 function hostRule(publicUrl: URL): string {
-  const names = isLoopback(publicUrl.hostname) ? ['127.0.0.1', 'localhost', '[::1]'] : [publicUrl.hostname];
+  const names = isLoopback(publicUrl.hostname) ? loopbackNames : [publicUrl.hostname];
   const all = [...new Set([publicUrl.hostname, ...names])].map((name) => `Host(\`${name}\`)`);
   return all.length === 1 ? all.join('') : `(${all.join(' || ')})`;
+}
+
+/** The hosts that the gateway is reached by, each once. */
+export function hostsOf({ publicUrl, mcpServers }: GatewayConfig): string[] {
+  const own = Object.values(mcpServers).flatMap(({ enabled, host }) =>
+    enabled && host !== undefined ? [host.toLowerCase()] : [],
+  );
+  const origin =
+    publicUrl === undefined ? [] : [publicUrl.hostname, ...(isLoopback(publicUrl.hostname) ? loopbackNames : [])];
+  return [...new Set([...origin, ...own])];
+}
+
+/** Monitors on this machine ask by plain HTTP. */
+export function healthOr(next: Handler, parts: Parts): Handler {
+  const { handler } = router(healthRoutes(parts), parts.log);
+  return (exchange) => (/^\/(?:livez|readyz)$/.test(exchange.path) ? handler(exchange) : next(exchange));
 }
 
 function healthRoutes({ ailment }: Parts): Route[] {

@@ -38,9 +38,15 @@ export const routerConfig = z.strictObject({
   entrypoints: z
     .strictObject({
       http: z
-        .strictObject({ listen: address.default('127.0.0.1:8080').describe('Address of the plain HTTP entrypoint.') })
+        .strictObject({
+          listen: address.optional().describe('Address of the plain HTTP entrypoint. [127.0.0.1:8080, with tls :80]'),
+        })
         .prefault({})
-        .describe('The plain HTTP entrypoint.'),
+        .describe('The plain HTTP entrypoint; with tls it only answers certificate issuers and redirects to https.'),
+      https: z
+        .strictObject({ listen: address.optional().describe('Address of the HTTPS entrypoint. [:443]') })
+        .optional()
+        .describe('The HTTPS entrypoint; needs tls.'),
     })
     .prefault({})
     .describe('Where the gateway listens.'),

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, Se
 import { createSecureServer, type SecureServerOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Server as TlsServer } from 'node:tls';
 import type { Log } from '../log.ts';
 import type { AccessRecord } from './access-log.ts';
 import { addressSet } from './addresses.ts';
@@ -26,8 +27,8 @@ export interface EntrypointOptions {
   readonly accessLog?: boolean;
   /** Told of every request, whatever became of it. */
   readonly observe?: (record: AccessRecord) => void;
-  /** Serves HTTP/2 and HTTP/1.1 over TLS. */
-  readonly secure?: SecureServerOptions;
+  /** Serves HTTP/2 and HTTP/1.1 over TLS; `attach` gets the server to keep its keys fresh. */
+  readonly secure?: { readonly options: SecureServerOptions; attach(server: TlsServer): void };
 }
 
 /** All in seconds, but `connections`. */
@@ -66,6 +67,7 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
 
   const { log, limits, observe, accessLog = true } = options;
   const server = httpServer(options);
+  options.secure?.attach(server as unknown as TlsServer);
   const exchanges = serving({ trusted, log, accessLog, observe, encrypted: options.secure !== undefined }, handler);
   const sockets = new Set<Socket>();
   join(server, exchanges, sockets, limits.stall);
@@ -114,7 +116,7 @@ function httpServer({ limits, secure }: EntrypointOptions): Server {
     // Any other Upgrade is ignored, as RFC 9110 §7.8 allows: h2c above all never becomes a tunnel.
     shouldUpgradeCallback: isWebSocket,
   };
-  const server = secure ? secureServer(secure, options) : createServer(options);
+  const server = secure ? secureServer(secure.options, options) : createServer(options);
   server.maxConnections = limits.connections;
   // Node drops header lines beyond its count without a word; ours are counted and refused.
   server.maxHeadersCount = 0;

@@ -137,7 +137,7 @@ function recordOf(req: IncomingMessage, res: ServerResponse, client: string, dur
   return {
     client,
     method: req.method ?? '',
-    host: req.headers.host ?? '',
+    host: String(req.headers[':authority'] ?? req.headers.host ?? ''),
     path: path + redactQuery(query),
     // 499: the client was gone before there was an answer; for the log alone.
     status: answered ? res.statusCode : 499,

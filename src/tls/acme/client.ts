@@ -1,0 +1,89 @@
+/** The one place that knows acme-client: its account, its process-wide transport. */
+
+import acme, { type Client } from 'acme-client';
+import type { IssuerConfig } from '../config.ts';
+import { AcmeProblem } from './problem.ts';
+import { acmeRequest } from './transport.ts';
+
+export type { Authorization, Client, Order } from 'acme-client';
+
+export interface Account {
+  /** PEM */
+  readonly key: string;
+  readonly url: string;
+}
+
+export interface AccountBook {
+  load(): Promise<Account | undefined>;
+  save(account: Account): Promise<void>;
+}
+
+// acme-client sleeps for any Retry-After, has no timeout and hides what went wrong; its transport is ours instead.
+function carry(): void {
+  acme.axios.defaults.adapter = async (config) => {
+    const { url = '', method = 'get', data } = config;
+    const headers = Object.fromEntries(
+      Object.entries(config.headers.toJSON()).map(([name, value]) => [name, String(value)]),
+    );
+    const body = typeof data === 'string' ? { body: data } : {};
+    const answer = await acmeRequest(url, { method: method.toUpperCase(), headers, ...body });
+    return { data: answer.text, status: answer.status, statusText: '', headers: answer.headers, config };
+  };
+}
+
+/** RFC 8555 §7.3: with its account, made where there is none and made anew where the issuer has forgotten it. */
+export async function issuerClient(
+  issuer: IssuerConfig & { email: string | undefined },
+  book: AccountBook,
+): Promise<Client> {
+  carry();
+  const contact = issuer.email === undefined ? {} : { contact: [`mailto:${issuer.email}`] };
+  const known = await book.load();
+  const options = {
+    directoryUrl: issuer.directory,
+    ...(issuer.eab && { externalAccountBinding: issuer.eab }),
+  };
+  if (known !== undefined) {
+    const client = new acme.Client({ ...options, accountKey: known.key, accountUrl: known.url });
+    try {
+      // Says at once whether the issuer still knows the account; repeating the contact changes nothing.
+      await client.updateAccount(contact);
+      return client;
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+    }
+  }
+  const key = (await acme.crypto.createPrivateEcdsaKey()).toString();
+  const client = new acme.Client({ ...options, accountKey: key });
+  await client.createAccount({ termsOfServiceAgreed: true, ...contact });
+  await book.save({ key, url: client.getAccountUrl() });
+  return client;
+}
+
+/** RFC 8555 §7.3.1, §7.3.6: the issuer lost the account, or it was deactivated. */
+function isForgotten(error: unknown): boolean {
+  return error instanceof AcmeProblem && ['accountDoesNotExist', 'unauthorized', 'malformed'].includes(error.type);
+}
+
+/** A new key of this kind, PEM, and the request to certify it for these names. */
+export async function certificateRequest(
+  names: readonly string[],
+  keyType: 'ec256' | 'rsa2048',
+): Promise<{ key: string; csr: Buffer }> {
+  const made = keyType === 'ec256' ? acme.crypto.createPrivateEcdsaKey() : acme.crypto.createPrivateRsaKey(2048);
+  const [key, csr] = await acme.crypto.createCsr({ altNames: [...names] }, await made);
+  return { key: key.toString(), csr };
+}
+
+/** RFC 8737 §3: the certificate that proves a name in a handshake. PEM. */
+export async function alpnCertificate(host: string, keyAuthorization: string): Promise<{ key: string; cert: string }> {
+  const authorization = { identifier: { type: 'dns', value: host } } as Parameters<
+    typeof acme.crypto.createAlpnCertificate
+  >[0];
+  const [key, cert] = await acme.crypto.createAlpnCertificate(
+    authorization,
+    keyAuthorization,
+    await acme.crypto.createPrivateEcdsaKey(),
+  );
+  return { key: key.toString(), cert: cert.toString() };
+}
