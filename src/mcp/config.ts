@@ -51,7 +51,9 @@ const shape = {
   isolation: z
     .enum(isolations)
     .default('session')
-    .describe('One child for each session, for each caller, or one shared by all.'),
+    .describe(
+      'One child for each session, for each caller, or one shared by all. Where the protocol has no sessions (2026-07-28), session means caller.',
+    ),
   spare: z
     .boolean()
     .default(false)
