@@ -118,8 +118,9 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
     },
     status: () => ({ ...pool.status(), sessions: table.size }),
     async [Symbol.asyncDispose]() {
-      await Promise.all([table[Symbol.asyncDispose](), servers[Symbol.asyncDispose]()]);
+      const users = Promise.all([table[Symbol.asyncDispose](), servers[Symbol.asyncDispose]()]);
       await pool[Symbol.asyncDispose]();
+      await users;
       shared[Symbol.dispose]();
     },
   };

@@ -7,7 +7,7 @@ import { isObject, type Params, type Request, type Response, write } from './mes
 import type { Seat } from './modern-http.ts';
 import { metaKey, metaOf } from './modern-revision.ts';
 import { failure, type ModernServer } from './modern-server.ts';
-import type { ModernStart } from './modern-start.ts';
+import type { ModernStart, Wanted } from './modern-start.ts';
 import { type OpenTasks, openTasks } from './open-tasks.ts';
 import { ownMeta } from './probe.ts';
 import { type ToolHeaders, toolHeaders } from './tool-headers.ts';
@@ -16,7 +16,6 @@ import { Unavailable } from './unavailable.ts';
 export interface ModernServers extends AsyncDisposable {
   /** `params` of the request, whose _meta says what its client can do. Rejects with Unavailable or a Refusal. */
   open(exchange: Exchange, params: Params): Promise<Seat>;
-  readonly size: number;
 }
 
 export interface ModernServersOptions {
@@ -27,9 +26,14 @@ export interface ModernServersOptions {
 
 interface Place {
   readonly server: ModernServer;
+  /** Whom it counts against. */
+  readonly account: string;
   readonly tools: ToolHeaders;
   readonly tasks: OpenTasks;
+  /** Milliseconds since the epoch. */
   lastUsed: number;
+  /** Nobody finds it any more. */
+  readonly forget: () => void;
 }
 
 /** Seconds that the gateway waits for a list of its own. */
@@ -37,65 +41,81 @@ const ownPatience = 10;
 
 export function modernServers({ config, limits, start }: ModernServersOptions): ModernServers {
   const places = new Map<string, Promise<Place>>();
+  /** Those of them that have started. */
+  const ready = new Set<Place>();
   const closing = new Set<Promise<void>>();
   let disposed = false;
 
-  const close = (place: Place, reason: string) => {
+  const close = (place: Place, reason: string): Promise<void> => {
+    ready.delete(place);
+    place.forget();
     const end = place.server.close(reason).finally(() => closing.delete(end));
     closing.add(end);
+    return end;
   };
 
-  const placeAt = (server: ModernServer): Place => ({
-    server,
-    tools: toolHeaders((method, params) => ask(server, method, params)),
-    tasks: openTasks(),
-    lastUsed: Date.now(),
-  });
+  const busy = ({ server, tasks }: Place) => !server.idle || tasks.any;
+
+  /** Clients do not say that they are done: where there may be no more, the longest unused makes room. */
+  const makeRoom = async (account: string) => {
+    const own = [...ready].filter((place) => place.account === account);
+    const candidates =
+      own.length >= limits.childrenPerCaller ? own : ready.size >= config.maxChildren ? [...ready] : [];
+    const unused = candidates.filter((place) => !busy(place)).toSorted((a, b) => a.lastUsed - b.lastUsed)[0];
+    if (unused) await close(unused, 'given up for a newer one');
+  };
 
   /**
    * Whoever comes while it starts waits for the same one; of those who find one that has ended, one starts the next.
    * What a server is kept under may change when its era turns out, so it is asked for again.
    */
-  const acquire = async (scope: () => string, make: () => Promise<ModernServer>): Promise<Place> => {
+  const acquire = async (scope: () => string, wanted: Wanted): Promise<Place> => {
     for (;;) {
       if (disposed) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
       const key = scope();
       const there = places.get(key);
-      if (there === undefined) return await begin(key, scope, make);
+      if (there === undefined) return await begin(key, scope, wanted);
       const place = await there;
       if (scope() !== key) continue;
       if (!place.server.over) return place;
-      if (places.get(key) === there) places.delete(key);
+      await close(place, 'it has ended');
     }
   };
 
-  const begin = (key: string, scope: () => string, make: () => Promise<ModernServer>): Promise<Place> => {
-    const coming = make().then((server) => {
+  const begin = (key: string, scope: () => string, wanted: Wanted): Promise<Place> => {
+    const { account } = wanted;
+    const forget = () => {
+      for (const [at, known] of places) if (known === coming) places.delete(at);
+    };
+    const launch = async (): Promise<Place> => {
+      await makeRoom(account);
+      const server = await start.server(wanted);
+      const tools = toolHeaders((method, params) => ask(server, method, params));
+      const place: Place = { server, account, tools, tasks: openTasks(), lastUsed: Date.now(), forget };
       const now = scope();
       if (now !== key && !places.has(now)) {
-        places.delete(key);
+        forget();
         places.set(now, coming);
       }
-      return placeAt(server);
-    });
+      ready.add(place);
+      if (disposed) void close(place, 'the gateway is stopping');
+      return place;
+    };
+    const coming = launch();
     places.set(key, coming);
-    coming.catch(() => places.get(key) === coming && places.delete(key));
+    coming.catch(forget);
     return coming;
   };
 
-  const sweep = async (key: string, coming: Promise<Place>) => {
-    const place = await coming.catch(() => undefined);
-    if (!place) return;
-    if (!place.server.idle || place.tasks.any) place.lastUsed = Date.now();
-    const unused = (Date.now() - place.lastUsed) / 1000 >= config.idleTimeout;
-    if (!place.server.over && !unused) return;
-    if (places.get(key) === coming) places.delete(key);
-    close(place, 'idle for too long');
+  const sweep = () => {
+    for (const place of ready) {
+      if (busy(place)) place.lastUsed = Date.now();
+      if (place.server.over) void close(place, 'it has ended');
+      else if ((Date.now() - place.lastUsed) / 1000 >= config.idleTimeout) void close(place, 'idle for too long');
+    }
   };
   const every = Math.max(20, (Math.min(config.idleTimeout, limits.keepAlive) / 3) * 1000);
-  const sweeper = setInterval(() => {
-    for (const [key, coming] of places) void sweep(key, coming);
-  }, every);
+  const sweeper = setInterval(sweep, every);
 
   return {
     async open(exchange, params) {
@@ -106,7 +126,7 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
       const account = everybody ? 'everybody' : owner;
       const capabilities = metaOf(params)[metaKey.clientCapabilities];
       const scope = () => JSON.stringify([account, command.args, command.env, start.split(capabilities)]);
-      const place = await acquire(scope, () => start.server({ account, command, capabilities }));
+      const place = await acquire(scope, { account, command, capabilities });
       place.lastUsed = Date.now();
       return {
         server: place.server,
@@ -119,16 +139,11 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
         },
       };
     },
-    get size() {
-      return places.size;
-    },
     async [Symbol.asyncDispose]() {
       disposed = true;
       clearInterval(sweeper);
-      for (const coming of places.values()) {
-        const place = await coming.catch(() => undefined);
-        if (place) close(place, 'the gateway is stopping');
-      }
+      // Those that are still starting end with their children, for which nobody waits here.
+      for (const place of ready) void close(place, 'the gateway is stopping');
       await Promise.all(closing);
       start[Symbol.dispose]();
     },

@@ -56,7 +56,6 @@ export function modernStart(config: StdioServerConfig, pool: Children, log: Log)
       void child.end('no revision in common');
       throw new Unavailable(502, `the server speaks only ${verdict.versions.join(', ')}`);
     }
-    legacy = true;
     if (verdict.usable && !child.over) return child;
     await child.end('it did not answer server/discover');
     return pool.start(account, command);
@@ -69,6 +68,7 @@ export function modernStart(config: StdioServerConfig, pool: Children, log: Log)
       const capabilities = legacyCapabilities(wanted.capabilities);
       try {
         const handshake = await shakeHands(found, config.requestTimeout, capabilities);
+        legacy = true;
         return legacyAsModern({ peer: found, handshake, capabilities, parking, log, ended });
       } catch (error) {
         // ST-18: perhaps it was not that old after all.

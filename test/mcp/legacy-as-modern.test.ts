@@ -361,7 +361,7 @@ test('ST-10: a question that no call could carry is refused at once; a ping is a
 });
 
 test('a client that does not come back: the server is told after a while, and the state is of no use any more', async () => {
-  await using at = await bridged({ config: { requestTimeout: '200ms', idleTimeout: '400ms' } });
+  await using at = await bridged({ config: { requestTimeout: '1500ms', idleTimeout: '400ms' } });
   const client = modernClient(at.url);
   const sent = ask(roots);
   const round = roundOf(await client.request(sent));

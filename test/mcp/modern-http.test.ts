@@ -210,7 +210,7 @@ test('TR-14, ST-13: hanging up cancels the call at the server, with the number t
 });
 
 test('TR-45: a call without an answer in time is 504 with an error, and cancelled', async () => {
-  await using at = await modern({ config: { requestTimeout: '300ms' } });
+  await using at = await modern({ config: { requestTimeout: '1500ms' } });
   const client = modernClient(at.url);
   const { status, error } = await client.call('hang', {}, { headers: { accept: 'application/json' } });
   assert.deepEqual([status, error?.code], [504, -32603]);
@@ -347,4 +347,37 @@ test('TR-50: sessions and requests of both eras share one URL', async () => {
     assert.deepEqual([textOf(legacy.result), legacy.result?.resultType], [textOf(result), undefined]);
   }
   assert.equal(at.bridge.status().children.length, 2, 'one process for each era');
+});
+
+test('where there may be no more processes, the longest unused one makes room; a busy one does not', async () => {
+  await using at = await modern({ config: { maxChildren: 2 } });
+  const pid = async (user: string) => Number(textOf((await modernClient(at.url, as(user)).call('pid')).result));
+  const gone = new AbortController();
+  const busy = frames(
+    await modernClient(at.url, as('a')).post({
+      method: 'subscriptions/listen',
+      params: { notifications: {} },
+      signal: gone.signal,
+    }),
+  );
+  await nextMessage(busy);
+  const first = await pid('a');
+  const second = await pid('b');
+  const third = await pid('c');
+  assert.deepEqual([alive(first), alive(second), alive(third)], [true, false, true]);
+  gone.abort();
+});
+
+test('a stop does not wait for a server that never starts to speak, and leaves no process', async () => {
+  for (const args of [['--mute'], []]) {
+    const command = args.length > 0 ? {} : { args: ['-e', 'process.stdin.resume()'] };
+    const at = await bridged({ args, config: command, limits: { childGrace: 0.1 } });
+    const call = modernClient(at.url).request(echo);
+    await eventually('it is starting', () => at.bridge.status().children.length === 1);
+    const pids = at.bridge.status().children.map(({ pid }) => pid);
+    await at.bridge[Symbol.asyncDispose]();
+    assert.ok([502, 503].includes((await call).status));
+    assert.ok(pids.every((pid) => !alive(pid)));
+    await at[Symbol.asyncDispose]();
+  }
 });
