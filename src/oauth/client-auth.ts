@@ -1,6 +1,7 @@
 /** Who is asking at the token, revocation and introspection endpoints: client authentication, OAuth 2.1 §2.4. */
 
 import type { Exchange } from '../router/handler.ts';
+import type { ClientAssertions } from './client-assertion.ts';
 import type { Client, Clients } from './clients.ts';
 import { OAuthError } from './errors.ts';
 import type { Parameters } from './form.ts';
@@ -15,14 +16,18 @@ interface Credentials {
   readonly secret?: string | undefined;
 }
 
-export function clientAuthentication(clients: Clients): AuthenticateClient {
+export function clientAuthentication(clients: Clients, assertions: ClientAssertions): AuthenticateClient {
   return async (exchange, parameters) => {
+    const asserted = assertions.claimed(parameters);
+    if (asserted !== undefined) return await byAssertion(exchange, parameters, asserted);
     const { clientId, secret } = credentials(exchange, parameters);
     const client = await clients.find(clientId);
     // Compared even where there is nothing to compare with, so that an unknown client takes as long as a wrong secret.
     const secretFits = hashMatches(secret ?? '', client?.secretHash ?? hashed('no client has this secret'));
     if (!client) throw failed('There is no such client; it must register again');
     const { metadata } = client;
+    // Client ID Metadata Documents §6.2: the method declared is the one required.
+    if (metadata.token_endpoint_auth_method === 'private_key_jwt') throw failed('The client_assertion is missing');
     if (usesSecret(metadata)) {
       // By header or body: the same secret proves the same, and clients in use send it otherwise than they registered.
       if (!secretFits) throw failed('The client secret is missing or wrong');
@@ -31,6 +36,25 @@ export function clientAuthentication(clients: Clients): AuthenticateClient {
     }
     return client;
   };
+
+  async function byAssertion(exchange: Exchange, parameters: Parameters, id: string): Promise<Client> {
+    const named = parameters.get('client_id');
+    // OAuth 2.1 §2.4: no more than one way per request.
+    if (parameters.get('client_secret') !== undefined || exchange.req.headers.authorization !== undefined) {
+      throw new OAuthError('invalid_request', 'The client authenticates in more than one way');
+    }
+    // RFC 7521 §4.2: client_id is not needed, and names the same client where it is sent.
+    if (named !== undefined && named !== id) {
+      throw new OAuthError('invalid_request', 'client_id is not the client that authenticates');
+    }
+    const client = await clients.find(id);
+    if (!client) throw failed('There is no such client; it must register again');
+    if (client.metadata.token_endpoint_auth_method !== 'private_key_jwt') {
+      throw failed('This client is not registered for the method private_key_jwt');
+    }
+    await assertions.verify(client, parameters);
+    return client;
+  }
 }
 
 function credentials(exchange: Exchange, parameters: Parameters): Credentials {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { OAuthError } from './errors.ts';
 import { redirectUriFault } from './redirect-uri.ts';
 
-export const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] as const;
+export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type AuthMethod = (typeof authMethods)[number];
 
 export const grantTypes = ['authorization_code', 'refresh_token'] as const;
@@ -112,6 +112,13 @@ export function clientMetadata(input: unknown, options: { readonly bareClient?: 
   // RFC 7591 §2: jwks and jwks_uri exclude each other.
   if (rest.jwks !== undefined && rest.jwks_uri !== undefined) {
     throw new OAuthError('invalid_client_metadata', 'jwks and jwks_uri cannot both be given');
+  }
+  // OpenID Connect Registration §2: the keys that its assertions are checked with.
+  if (rest.token_endpoint_auth_method === 'private_key_jwt' && !rest.jwks && !rest.jwks_uri) {
+    throw new OAuthError(
+      'invalid_client_metadata',
+      'token_endpoint_auth_method: private_key_jwt needs jwks or jwks_uri',
+    );
   }
   return { redirect_uris, grant_types, response_types, ...rest };
 }

@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { ClientMetadata } from './client-metadata.ts';
 import type { AuthConfig } from './config.ts';
 import type { Grants } from './grants.ts';
+import { isDocumentUrl, type MetadataDocuments } from './metadata-document.ts';
 import { registeredClients } from './registered-clients.ts';
 import { hashed } from './secrets.ts';
 
@@ -26,7 +27,7 @@ export interface Registration {
 }
 
 export interface Clients {
-  /** The client with this id, or undefined. */
+  /** The client with this id, or undefined. Refuses where the id is the URL of a document that is missing or wrong. */
   find(clientId: string): Promise<Client | undefined>;
   /** Registers, or gives back the public client that registered the very same metadata before. */
   register(metadata: ClientMetadata): Promise<Registration>;
@@ -47,7 +48,7 @@ export interface Clients {
 
 export function clients(
   config: Pick<AuthConfig, 'clients' | 'clientLifetime'>,
-  parts: { readonly store: Store; readonly grants: Grants },
+  parts: { readonly store: Store; readonly grants: Grants; readonly documents?: MetadataDocuments | undefined },
 ): Clients {
   const registered = registeredClients(parts.store, config.clientLifetime);
   const configured = new Map<string, Client>(
@@ -60,6 +61,7 @@ export function clients(
     async find(id) {
       const found = configured.get(id);
       if (found) return found;
+      if (parts.documents && isDocumentUrl(id)) return parts.documents.find(id);
       // What we give out has 22 characters; nothing else is worth asking the store for.
       return /^[\w-]{22}$/.test(id) ? registered.find(id) : undefined;
     },

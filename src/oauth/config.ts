@@ -131,6 +131,10 @@ export const authConfig = z
       )
       .prefault('open')
       .describe('Dynamic client registration: "open", "closed", or an object with quotas'),
+    clientIdMetadataDocuments: z
+      .boolean()
+      .default(true)
+      .describe('Whether a client may name itself by the https URL of a document that describes it'),
     clients: z
       .array(client)
       .default([])

@@ -1,6 +1,7 @@
 /** What clients discover: RFC 8414 authorization server metadata, RFC 9728 protected resource metadata, RFC 7517 keys. */
 
 import type { Handler, Reply } from '../router/handler.ts';
+import { assertionAlgorithms } from './client-assertion.ts';
 import { authMethods, grantTypes } from './client-metadata.ts';
 import type { AuthConfig } from './config.ts';
 import type { SigningKeys } from './keys.ts';
@@ -34,8 +35,14 @@ export function serverMetadata({ config, issuer, resources }: MetadataParts): Ha
     // RFC 7636 §4.2, OAuth 2.1 §4.1.1: plain is not offered.
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: methods,
+    // RFC 8414 §2: named wherever private_key_jwt is.
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    // Client ID Metadata Documents §5.
+    client_id_metadata_document_supported: config.clientIdMetadataDocuments,
     // RFC 9207 §3.
     authorization_response_iss_parameter_supported: true,
     // RFC 9728 §4.

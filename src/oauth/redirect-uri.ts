@@ -14,7 +14,7 @@ const forbiddenSchemes = new Set(
 );
 
 /** RFC 8252 §7.3, §8.3: the loopback addresses, and `localhost` because deployed clients use it. */
-function isLoopbackHost(hostname: string): boolean {
+export function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
