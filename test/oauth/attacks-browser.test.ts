@@ -84,7 +84,7 @@ test('AU-40, RFC 9700 §4.1.1: a remembered consent covers neither another redir
   }
 });
 
-test('RFC 8252 §8.6: on loopback and by an app scheme any program can listen, so each request is asked about', async () => {
+test('RFC 8252 §7.1, §8.6: on loopback and by an app scheme any program can listen, so each request is asked about', async () => {
   for (const redirect of [redirectUri, 'com.example.app:/cb']) {
     const screen = browser();
     const id = await client(redirect);

@@ -173,7 +173,7 @@ test('RFC 8725 §3.12: keys of one algorithm verify no token of another, though 
   assert.equal((await rsa.published()).keys.length, 2);
 });
 
-test('RFC 8725 §2.1: a published key has its public members alone', async () => {
+test('RFC 7517 §4, §5, RFC 8725 §2.1: a published key has its public members alone', async () => {
   const { keys } = (await (await fetch(`${at.url}/.well-known/jwks.json`)).json()) as { keys: object[] };
   for (const key of keys) assert.deepEqual(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use']);
 });

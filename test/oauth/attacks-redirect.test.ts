@@ -86,7 +86,7 @@ const unregistrable = [
   `https://app.example/${'x'.repeat(3000)}`,
 ];
 
-test('AU-31, RFC 9700 §4.1, RFC 7591 §5: no redirect URI that somebody else could answer to is registered', async () => {
+test('AU-31, RFC 3986 §2, RFC 9700 §4.1.3, RFC 7591 §5: no redirect URI that somebody else could answer to is registered', async () => {
   for (const uri of unregistrable) {
     for (const redirect_uris of [[uri], ['https://good.example/cb', uri]]) {
       const response = await postJson(`${at.url}/register`, { redirect_uris, token_endpoint_auth_method: 'none' });
@@ -167,7 +167,7 @@ const mismatched = [
   '%68ttps://app.example/cb',
 ];
 
-test('AU-30, AU-37, RFC 9700 §4.1, §4.11: another redirect URI is told to the person and never redirected to', async () => {
+test('AU-30, AU-37, RFC 9700 §2.1, §4.1, §4.11: another redirect URI is told to the person and never redirected to', async () => {
   const { client_id } = await register(at.url, { redirect_uris: registered });
   for (const redirect_uri of mismatched) {
     for (const accept of ['application/json', 'text/html']) {
@@ -185,7 +185,7 @@ test('AU-30, AU-37, RFC 9700 §4.1, §4.11: another redirect URI is told to the 
   assert.equal(several.status, 400, 'of several registered ones none is chosen');
 });
 
-test('RFC 8252 §7.3: the port is free for a loopback address alone', async () => {
+test('RFC 8252 §7.3, §8.3: the port is free for a loopback address alone', async () => {
   const { client_id } = await register(at.url, { redirect_uris: registered });
   for (const [uri, status] of [
     ['http://127.0.0.1:1/callback', 200],
@@ -225,7 +225,7 @@ async function backFrom(clientId: string, more: Record<string, string>): Promise
   return new URL(headers.get('location') ?? '');
 }
 
-test('AU-34, AU-35, RFC 9207 §2, RFC 9700 §4.4: every redirect, error or not, carries iss and the exact state once', async () => {
+test('AU-34, AU-35, OAuth 2.1 §4.1.1, RFC 9207 §2, RFC 9700 §4.4: every redirect, error or not, carries iss and the exact state once', async () => {
   const { client_id } = await register(at.url);
   const state = 'a+b &c=%20"<é>\u{1f511}%25';
   const faults: [string, Record<string, string>][] = [

@@ -70,7 +70,7 @@ function get(
 const prefix = '/.well-known/oauth-protected-resource';
 const metadataUrl = (challenge: string | null) => /resource_metadata="([^"]+)"/.exec(challenge ?? '')?.[1] ?? '';
 
-test('AU-01, AU-02, AU-03, RFC 9728 §3.3, §5.1: each challenge leads to a document about exactly that resource', async () => {
+test('AU-01, AU-02, AU-03, RFC 9728 §2, §3.3, §5.1: each challenge leads to a document about exactly that resource', async () => {
   for (const name of ['one', 'two', 'tree', 'web']) {
     const challenge = (await knock(at.url, undefined, name)).headers.get('www-authenticate');
     const response = await fetch(metadataUrl(challenge));
@@ -140,7 +140,7 @@ test('AU-72, RFC 9700 §4.14.2: a used refresh token that comes back after the g
   assert.equal((await knock(at.url, next.access_token)).status, 401);
 });
 
-test('AU-07, RFC 6750 §3.1: too little scope is 403 with everything that is needed at once, and a broader scope is enough', async () => {
+test('AU-07, RFC 6749 §3.3, RFC 6750 §3.1: too little scope is 403 with everything that is needed at once, and a broader scope is enough', async () => {
   const both = { resource: '', scope: 'read' };
   const { tokens } = await signedIn(at.url, both);
   const lacking = await knock(at.url, tokens.access_token, 'two');
@@ -153,7 +153,7 @@ test('AU-07, RFC 6750 §3.1: too little scope is 403 with everything that is nee
   assert.equal((await knock(at.url, broad.tokens.access_token, 'tree')).status, letIn);
 });
 
-test('AU-08, RFC 6750 §3.1: a request with two tokens, or one that is none, is 400 or 401 and never let in', async () => {
+test('AU-08, RFC 6750 §2.1, §3.1: a request with two tokens, or one that is none, is 400 or 401 and never let in', async () => {
   const { tokens } = await signedIn(at.url);
   const bearer = `Bearer ${tokens.access_token}`;
   const twice = await new Promise<number>((resolve, reject) => {
@@ -182,7 +182,7 @@ test('AU-08, RFC 6750 §3.1: a request with two tokens, or one that is none, is 
   }
 });
 
-test('AU-10, AU-11: a token is needed with every method, and in the header alone', async () => {
+test('AU-10, AU-11, OAuth 2.1 §5.1: a token is needed with every method, and in the header alone', async () => {
   const { tokens } = await signedIn(at.url);
   for (const method of ['POST', 'GET', 'DELETE', 'PUT', 'HEAD', 'OPTIONS']) {
     assert.equal((await fetch(`${at.url}/one/mcp`, { method })).status, 401, method);
@@ -221,13 +221,19 @@ test('AU-13, AU-14, RFC 9700 §4.9: a server gets neither token nor cookie, a ke
   assert.doesNotMatch(JSON.stringify(seen), /root|10\.0\.0\.1|evil/);
 });
 
-test('AU-20, AU-21, AU-22, AU-23, AU-26, RFC 8414 §2: discovery says what is so, with one issuer and absolute endpoints at our origin', async () => {
+test('AU-20, AU-21, AU-22, AU-23, AU-26, RFC 8414 §2, RFC 9207 §3, RFC 9728 §4: discovery says what is so, with one issuer and absolute endpoints at our origin', async () => {
   for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']) {
     const document = (await (await fetch(at.url + path)).json()) as Record<string, unknown>;
     assert.equal(document.issuer, at.url);
     assert.deepEqual(document.response_types_supported, ['code']);
     assert.deepEqual(document.code_challenge_methods_supported, ['S256']);
     assert.equal(document.authorization_response_iss_parameter_supported, true);
+    assert.deepEqual(
+      document.protected_resources,
+      ['one', 'two', 'tree', 'own', 'web'].map((name) =>
+        name === 'own' ? 'http://own.localhost/mcp' : `${at.url}/${name}/mcp`,
+      ),
+    );
     // Clients of 2025-03-26 guess these paths.
     for (const name of ['authorize', 'token', 'register']) {
       const member =

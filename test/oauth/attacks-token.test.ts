@@ -91,7 +91,7 @@ test('AU-33, RFC 6749 §4.1.2: a code replayed by anybody but its client does no
   assert.equal((await knock(at.url, body.access_token)).status, letIn);
 });
 
-test('AU-32, RFC 7636 §4.6, RFC 9700 §4.8: no verifier, a wrong one, the challenge itself and odd lengths are refused', async () => {
+test('AU-32, RFC 7636 §4.1, §4.6, RFC 9700 §4.8: no verifier, a wrong one, the challenge itself and odd lengths are refused', async () => {
   const { client_id } = await register(at.url);
   const { code, verifier } = await codeFor(at.url, client_id);
   const fields = { grant_type: 'authorization_code', client_id, code, redirect_uri: redirectUri };
@@ -118,7 +118,7 @@ test('AU-32, RFC 7636 §4.6, RFC 9700 §4.8: no verifier, a wrong one, the chall
   assert.equal((await redeem(at.url, client_id, { code, verifier })).status, 200);
 });
 
-test('AU-32, RFC 9700 §4.8.2: a request without a challenge gets no code that a verifier could be left out for', async () => {
+test('AU-32, RFC 7636 §4.2, RFC 9700 §2.1.1, §4.8.2: a request without a challenge gets no code that a verifier could be left out for', async () => {
   const { client_id } = await register(at.url, { token_endpoint_auth_method: 'client_secret_post' });
   const challenge = pkce().challenge;
   for (const more of [
@@ -222,7 +222,7 @@ test('AU-36, RFC 8707 §2: a resource that we do not protect is invalid_target, 
   assert.equal(wider.body.error, 'invalid_target', 'the token request asks for more than was allowed');
 });
 
-test('AU-74, RFC 6749 §2.3: a client with a secret is asked for it everywhere, and one without has none', async () => {
+test('AU-74, OAuth 2.1 §2.4, RFC 6749 §2.3, RFC 7662 §2.1: a client with a secret is asked for it everywhere, and one without has none', async () => {
   const secretive = await register(at.url, { token_endpoint_auth_method: 'client_secret_basic' });
   const open = await register(at.url, { client_name: 'Open' });
   const secret = secretive.client_secret ?? '';
@@ -260,7 +260,7 @@ test('AU-74, RFC 6749 §2.3: a client with a secret is asked for it everywhere, 
   }
 });
 
-test('RFC 6749 §3.2: a parameter that is sent twice is refused at every endpoint', async () => {
+test('OAuth 2.1 §3.2, RFC 6749 §3.2: a parameter that is sent twice is refused at every endpoint', async () => {
   const { client_id } = await register(at.url);
   for (const [path, name] of [
     ['/token', 'grant_type'],
@@ -327,7 +327,7 @@ test('RFC 6749 §5.2: bodies too large, of another type or cut off are standard 
   assert.equal((await fetch(`${at.url}/authorize?client_id=${'x'.repeat(40_000)}`)).status, 431);
 });
 
-test('RFC 9110 §15.5.6: every endpoint takes its own methods alone and says which', async () => {
+test('RFC 9110 §9.3.2, §15.5.6: every endpoint takes its own methods alone and says which', async () => {
   const cases: [string, readonly string[]][] = [
     ['/token', ['POST']],
     ['/revoke', ['POST']],

@@ -224,7 +224,7 @@ test('RFC 8707 §2: case of the host and a trailing slash do not matter; an unkn
   }
 });
 
-test('RFC 7009 §2.1: a client revokes its own tokens, and no other client can', async () => {
+test('RFC 7009 §2.1, §2.2: a client revokes its own tokens, and no other client can', async () => {
   await using at = await testGateway();
   const { clientId, tokens } = await signedIn(at);
   const { client_id } = await register(at.url, { client_name: 'Other' });
@@ -307,7 +307,7 @@ test('RFC 7591 §3.2.2: a registration that is no JSON object or of the wrong ty
   assert.equal((await postJson(`${at.url}/register`, { client_name: 'x'.repeat(100_000) })).status, 413);
 });
 
-test('RFC 7592: a client reads, replaces and deletes itself by its own token only, and its grants end with it', async () => {
+test('RFC 7592 §2.1, §2.2, §2.3: a client reads, replaces and deletes itself by its own token only, and its grants end with it', async () => {
   await using at = await testGateway();
   const mine = await register(at.url, { client_name: 'Mine' });
   const other = await register(at.url, { client_name: 'Other' });

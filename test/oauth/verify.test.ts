@@ -70,7 +70,7 @@ async function tokenFor(
   return { token: body.access_token, clientId };
 }
 
-test('ForwardAuth: a token for the resource is 200 with who is calling, by GET, HEAD and POST, and nothing caches it', async () => {
+test('ForwardAuth, RFC 9110 §9.3.2: a token for the resource is 200 with who is calling, by GET, HEAD and POST, and nothing caches it', async () => {
   await using at = await gatewayBehindProxy();
   const { token, clientId } = await tokenFor(at, site);
   for (const method of ['GET', 'HEAD', 'POST']) {
@@ -212,7 +212,7 @@ const doubtful: readonly [string, readonly string[]][] = [
   ['bytes that are not ASCII', about('/\xe4')],
 ];
 
-test('ForwardAuth fails closed: whatever leaves a doubt about the resource is 403 and no 200, even with a token for everything', async () => {
+test('ForwardAuth, RFC 3986 §3.3, §6.2.2: it fails closed: whatever leaves a doubt about the resource is 403 and no 200, even with a token for everything', async () => {
   await using at = await gatewayBehindProxy();
   const { client_id } = await register(at.url);
   const { body } = await redeem(at.url, client_id, await codeFor(at.url, client_id, { resource: '' }));
@@ -234,7 +234,7 @@ test('ForwardAuth: a peer that is no trusted proxy is not believed, whatever it 
   assert.match(body, /trustedProxies/);
 });
 
-test('RFC 6750 §3.1: two tokens, a token in the query and a header that is no token are refused', async () => {
+test('RFC 6750 §3.1, RFC 9110 §11.1: two tokens, a token in the query and a header that is no token are refused', async () => {
   await using at = await gatewayBehindProxy();
   const { token } = await tokenFor(at, site);
   const bearer = `Authorization: Bearer ${token}`;
