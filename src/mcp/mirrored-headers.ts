@@ -82,7 +82,7 @@ export function mirroredOf(schema: unknown): readonly Mirrored[] {
 /** RFC 9110 §5.5: space around a value is not part of it. */
 function header(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
-  return (Array.isArray(value) ? value.join(', ') : value)?.trim();
+  return (Array.isArray(value) ? value.join(', ') : value)?.replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 /** `=?base64?…?=` holds UTF-8 in Base64; anything else stands for itself. Undefined where it can be neither. */
