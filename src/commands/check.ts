@@ -35,7 +35,11 @@ export async function check(options: { config?: string; offline?: true; json?: t
 
 /** Fail closed is right and still a surprise: an empty allow list admits nobody. */
 function nobodyGetsIn({ auth }: GatewayConfig): Finding[] {
-  const ways = [...(auth.login.github ? [{ path: 'auth.login.github.allow', allow: auth.login.github.allow }] : [])];
+  const { github, oidc = [] } = auth.login;
+  const ways = [
+    ...(github ? [{ path: 'auth.login.github.allow', allow: github.allow }] : []),
+    ...oidc.map(({ name, allow }) => ({ path: `auth.login.oidc.allow (${name})`, allow })),
+  ];
   const closed = ways.filter(({ allow }) => Object.values(allow).every((list) => list.length === 0));
   return closed.map(({ path }) => ({
     what: path,

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { duration } from '../units.ts';
 import { clientMetadata } from './client-metadata.ts';
+import { oidcConfig } from './identity/oidc-config.ts';
 
 const names = (what: string) =>
   z
@@ -95,6 +96,7 @@ export const authConfig = z
     login: z
       .strictObject({
         github: github.optional().describe('Log in with GitHub or GitHub Enterprise'),
+        oidc: oidcConfig.optional(),
         password: password.optional().describe('Log in with a name and password kept here'),
       })
       .prefault({})
