@@ -1,6 +1,7 @@
 /** Starts a child for modern requests and finds out which era it speaks (ST-17); the verdict is remembered (ST-18). */
 
 import type { Log } from '../log.ts';
+import { boundToCaller } from './bound-to-caller.ts';
 import type { Child, Ending } from './child.ts';
 import type { Children } from './children.ts';
 import { legacyCapabilities } from './client-capabilities.ts';
@@ -51,7 +52,10 @@ export function modernStart(config: StdioServerConfig, pool: Children, log: Log)
     const child = await pool.start(account, command);
     if (legacy) return child;
     const verdict = await probe(child, Math.min(patience, config.requestTimeout));
-    if (verdict.era === 'modern') return modernChild({ child, discovered: verdict.discovered, log, ended });
+    if (verdict.era === 'modern') {
+      const modern = modernChild({ child, discovered: verdict.discovered, log, ended });
+      return config.isolation === 'shared' ? boundToCaller(modern) : modern;
+    }
     if (verdict.era === 'unknown') {
       void child.end('no revision in common');
       throw new Unavailable(502, `the server speaks only ${verdict.versions.join(', ')}`);

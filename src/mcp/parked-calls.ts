@@ -72,7 +72,7 @@ export function parkedCalls({ life, perOwner, most }: ParkedCallsOptions): Parke
 }
 
 /** TR-42: the principal, and what names the request, whatever the order of its members. */
-function subjectOf(owner: string, { method, params }: Request): readonly string[] {
+export function subjectOf(owner: string, { method, params }: Request): readonly string[] {
   const { _meta, inputResponses: _, requestState: __, ...rest } = params;
   return [owner, method, createHash('sha256').update(JSON.stringify(rest, sorted)).digest('base64url')];
 }

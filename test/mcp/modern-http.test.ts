@@ -381,3 +381,32 @@ test('a stop does not wait for a server that never starts to speak, and leaves n
     await at[Symbol.asyncDispose]();
   }
 });
+
+test('TR-42, TR-39: on a shared server the state of a request and its tasks are of use to their caller alone', async () => {
+  await using at = await modern({ config: { isolation: 'shared' } });
+  const [alice, bob] = [modernClient(at.url, as('alice')), modernClient(at.url, as('bob'))];
+  const { result } = await alice.call('ask_state');
+  const retry = (requestState: unknown, name = 'ask_state'): Sent => ({
+    method: 'tools/call',
+    params: { name, arguments: {}, requestState },
+  });
+  const state = String(result?.requestState);
+  assert.equal((await bob.request(retry(state))).error?.code, -32602);
+  assert.equal((await alice.request(retry(state, 'echo'))).error?.code, -32602);
+  assert.equal((await alice.request(retry('plain "state" ü'))).error?.code, -32602, "the bare one is nobody's");
+  assert.equal((await alice.request(retry(7))).error?.code, -32602);
+  assert.equal(textOf((await alice.request(retry(state))).result), 'plain "state" ü', 'byte for byte');
+
+  const { taskId } = (await alice.call('task')).result as { taskId: string };
+  const get: Sent = { method: 'tasks/get', params: { taskId } };
+  assert.equal((await bob.request(get)).error?.code, -32602);
+  const listen = { method: 'subscriptions/listen', params: { notifications: { taskIds: [taskId] } } };
+  assert.equal((await bob.request(listen)).error?.code, -32602);
+  assert.equal((await alice.request(get)).result?.status, 'completed');
+});
+
+test("TR-42: on a server of the caller's own the state passes as the server wrote it", async () => {
+  await using at = await modern();
+  const client = modernClient(at.url);
+  assert.equal((await client.call('ask_state')).result?.requestState, 'plain "state" ü');
+});

@@ -23,7 +23,7 @@ const tools = [
   'change',
   'line',
   'task',
-  'late',
+  'ask_state',
 ].map((name) => ({ name, inputSchema: { type: 'object' } }));
 tools.push({
   name: 'mirrored',
@@ -51,6 +51,9 @@ const call = {
     createdAt: '2026-01-01T00:00:00Z',
     ttlMs: 60000,
   }),
+  // Trusts whoever brings its state, as a server that knows no callers has to.
+  ask_state: (_args, _id, { requestState }) =>
+    requestState === undefined ? { resultType: 'input_required', requestState: 'plain "state" ü' } : said(requestState),
   hang(args, id) {
     waiting.set(String(args.key), id);
   },
