@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import type { Handler, Middleware, Route } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
 import { accessTokens } from './access-token.ts';
+import { accountPage } from './account.ts';
 import { authorizeEndpoints } from './authorize.ts';
 import { browserSide, readableErrors } from './browser-side.ts';
 import { clientAssertions } from './client-assertion.ts';
@@ -71,7 +72,9 @@ export function authorizationServer(
   const search = tokenSearch(access, refresh);
   const check = checks({ accessTokens: access, bareNames: providers.length === 1 });
   const shared = { publicUrl, store, log, clients: allClients, grants: allGrants, resources: known, providers };
-  const browser = authorizeEndpoints(browserSide(shared));
+  const side = browserSide(shared);
+  const browser = authorizeEndpoints(side);
+  const account = accountPage(side, browser);
   const registration = { config: config.registration, issuer, store, clients: allClients };
 
   const metadata = serverMetadata({ config, issuer, resources: known });
@@ -95,6 +98,7 @@ export function authorizationServer(
         page(methods({ GET: browser.authorizeGet, POST: browser.authorizePost })),
       ),
       route('identity providers', 'Path(`/callback`)', page(get(browser.callback))),
+      route('RFC 6819 §5.2.4.1', 'Path(`/account`)', page(methods({ GET: account.get, POST: account.post }))),
     ],
     endpoints: [
       route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', get(metadata)),

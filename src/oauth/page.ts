@@ -32,6 +32,8 @@ input.code { font: 1.5rem ui-monospace, monospace; letter-spacing: .15em; text-t
 button { width: 100%; margin: 0 0 .6rem; padding: .65rem 1rem; border: 1px solid var(--soft); border-radius: .5rem;
   background: transparent; color: var(--ink); font: inherit; font-weight: 600; cursor: pointer }
 button.main { border-color: var(--accent); background: var(--accent); color: var(--on-accent) }
+h2 + dl { margin-top: .25rem }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 button.small { width: auto; padding: .3rem .8rem; font-size: .875rem }
 button:last-child { margin-bottom: 0 }
 form + form { margin-top: .6rem }
