@@ -11,6 +11,8 @@ import { clientAssertions } from './client-assertion.ts';
 import { clientAuthentication } from './client-auth.ts';
 import { clients } from './clients.ts';
 import type { AuthConfig } from './config.ts';
+import { deviceAuthorizationEndpoint, deviceGrant, deviceGrantType, devicePage } from './device.ts';
+import { deviceCodes } from './device-codes.ts';
 import { grants } from './grants.ts';
 import { checks, guard } from './guard.ts';
 import { loginProviders } from './identity/providers.ts';
@@ -75,6 +77,8 @@ export function authorizationServer(
   const side = browserSide(shared);
   const browser = authorizeEndpoints(side);
   const account = accountPage(side, browser);
+  const deviceParts = { side, codes: deviceCodes(store), authenticate, logIn: browser.logIn };
+  const device = devicePage(deviceParts);
   const registration = { config: config.registration, issuer, store, clients: allClients };
 
   const metadata = serverMetadata({ config, issuer, resources: known });
@@ -99,6 +103,7 @@ export function authorizationServer(
       ),
       route('identity providers', 'Path(`/callback`)', page(get(browser.callback))),
       route('RFC 6819 §5.2.4.1', 'Path(`/account`)', page(methods({ GET: account.get, POST: account.post }))),
+      route('RFC 8628 §3.3', 'Path(`/device`)', page(methods({ GET: device.get, POST: device.post }))),
     ],
     endpoints: [
       route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', get(metadata)),
@@ -123,9 +128,11 @@ export function authorizationServer(
             refreshTokens: refresh,
             authenticate,
             stillAllowed: stillAllowed(providers),
+            grantTypes: { [deviceGrant]: deviceGrantType(deviceParts.codes, allGrants, lifetimeOf) },
           }),
         ),
       ),
+      route('RFC 8628', 'Path(`/device_authorization`)', post(deviceAuthorizationEndpoint(deviceParts))),
       route('RFC 7009', 'Path(`/revoke`)', post(revocationEndpoint({ authenticate, grants: allGrants, search }))),
       route('RFC 7662', 'Path(`/introspect`)', post(introspectionEndpoint({ issuer, authenticate, search }))),
     ],

@@ -8,7 +8,11 @@ import { redirectUriFault } from './redirect-uri.ts';
 export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type AuthMethod = (typeof authMethods)[number];
 
-export const grantTypes = ['authorization_code', 'refresh_token'] as const;
+export const grantTypes = [
+  'authorization_code',
+  'refresh_token',
+  'urn:ietf:params:oauth:grant-type:device_code',
+] as const;
 
 /** By their wire names, defaults filled in. A member the client did not send and that has no default is absent. */
 export interface ClientMetadata {

@@ -25,6 +25,8 @@ export function serverMetadata({ config, issuer, resources }: MetadataParts): Ha
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     ...(config.registration.mode === 'open' && { registration_endpoint: `${issuer}/register` }),
+    // RFC 8628 §4.
+    device_authorization_endpoint: `${issuer}/device_authorization`,
     revocation_endpoint: `${issuer}/revoke`,
     introspection_endpoint: `${issuer}/introspect`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,

@@ -18,7 +18,8 @@ export interface FormBinding {
 /** What a client asks for, as a person reads it. */
 export interface ClientRequest {
   readonly client: Client;
-  readonly redirectUri: string;
+  /** Absent where the client waits elsewhere, on a device. */
+  readonly redirectUri?: string;
   readonly resources: readonly ProtectedResource[];
   readonly scope: readonly string[];
 }
@@ -104,7 +105,7 @@ function providerForm(binding: FormBinding, name: string, title: string, consent
   return form(binding, html`<button class="main" name="action" value="with:${name}">${label}</button>`);
 }
 
-function details({ client, redirectUri, resources, scope }: ClientRequest): Markup {
+export function details({ client, redirectUri, resources, scope }: ClientRequest): Markup {
   const words = scope.filter((one) => one !== defaultScope);
   return html`<dl>
 <div><dt>Who asks</dt><dd>${clientName(client)}<br><small>${provenance(client)}</small></dd></div>
@@ -112,7 +113,7 @@ function details({ client, redirectUri, resources, scope }: ClientRequest): Mark
     (resource) => html`<li><strong><bdi>${resource.name}</bdi></strong> <small>${resource.identifier}</small></li>`,
   )}</ul></dd></div>
 ${words.length > 0 && html`<div><dt>With the permissions</dt><dd>${words.map((word, at) => html`${at > 0 && ', '}<code>${word}</code>`)}</dd></div>`}
-<div><dt>Then you return to</dt><dd><strong><bdi>${returnsTo(redirectUri)}</bdi></strong></dd></div>
+${redirectUri !== undefined && html`<div><dt>Then you return to</dt><dd><strong><bdi>${returnsTo(redirectUri)}</bdi></strong></dd></div>`}
 </dl>
 ${warning(client)}`;
 }
