@@ -88,36 +88,36 @@ export function oidc(options: OidcOptions): IdentityProvider {
         throw new LoginFailed('failed', `${title} could not be reached. Try again in a moment.`, { cause });
       throw new LoginFailed('failed', `What ${title} said about you is not valid. Start again.`, { cause });
     });
-    const token = claims.parse(payload);
+    const said = claims.parse(payload);
     const lie = (what: string) =>
       new LoginFailed('failed', `What ${title} said about you is not valid. Start again.`, { cause: new Error(what) });
     // §3.1.3.7, 3 to 5: with several audiences, the one it was issued to must be us.
-    if (Array.isArray(payload.aud) && payload.aud.length > 1 && token.azp === undefined)
+    if (Array.isArray(payload.aud) && payload.aud.length > 1 && said.azp === undefined)
       throw lie('several audiences and no azp');
-    if (token.azp !== undefined && token.azp !== clientId) throw lie('azp is another client');
+    if (said.azp !== undefined && said.azp !== clientId) throw lie('azp is another client');
     // §3.1.3.7, 11: this very login, in this very browser.
-    if (token.nonce !== nonce) throw lie('the nonce is not ours');
-    return token;
+    if (said.nonce !== nonce) throw lie('the nonce is not ours');
+    return said;
   }
 
   /** §5.3: asked only for what the ID token leaves open. */
-  async function completed(metadata: OidcMetadata, token: Claims, accessToken: string | undefined): Promise<Claims> {
-    const wantsMail = emails.size + domains.size > 0 && token.email === undefined;
-    const wantsGroups = groups.size > 0 && token[options.groupsClaim] === undefined;
+  async function completed(metadata: OidcMetadata, said: Claims, accessToken: string | undefined): Promise<Claims> {
+    const wantsMail = emails.size + domains.size > 0 && said.email === undefined;
+    const wantsGroups = groups.size > 0 && said[options.groupsClaim] === undefined;
     if ((!wantsMail && !wantsGroups) || metadata.userinfo_endpoint === undefined || accessToken === undefined)
-      return token;
+      return said;
     const headers = { accept: 'application/json', authorization: `Bearer ${accessToken}` };
     const { status, json } = await askProvider(title, new URL(metadata.userinfo_endpoint), { headers });
     const more = claims.safeParse(json);
     // §5.3.2: of the same person, or it is nobody's.
-    return status === 200 && more.success && more.data.sub === token.sub ? { ...more.data, ...token } : token;
+    return status === 200 && more.success && more.data.sub === said.sub ? { ...more.data, ...said } : said;
   }
 
-  function identityOf(token: Claims): Identity {
-    const { sub, email } = token;
+  function identityOf(said: Claims): Identity {
+    const { sub, email } = said;
     // §5.1: an address the provider has not verified is only what somebody typed.
-    const verifiedMail = token.email_verified === true || token.xms_edov === true ? email : undefined;
-    const listed = token[options.groupsClaim];
+    const verifiedMail = said.email_verified === true || said.xms_edov === true ? email : undefined;
+    const listed = said[options.groupsClaim];
     const member = Array.isArray(listed) ? listed.filter((group): group is string => typeof group === 'string') : [];
     // What else a provider calls a name people may often change themselves; lists of who may use a server compare it.
     return {
@@ -159,8 +159,8 @@ export function oidc(options: OidcOptions): IdentityProvider {
       }
       refuseProviderError(title, parameters);
       const tokens = await redeem(metadata, parameters.get('code') ?? '', redirectUri, codeVerifier);
-      const token = await verified(metadata, tokens.id_token, nonce);
-      const identity = identityOf(await completed(metadata, token, tokens.access_token));
+      const said = await verified(metadata, tokens.id_token, nonce);
+      const identity = identityOf(await completed(metadata, said, tokens.access_token));
       if (!allowed(identity)) {
         throw new LoginFailed(
           'refused',
