@@ -22,6 +22,11 @@ const tolerance = 30;
 /** A key that is not in the set may have been added since: asked for again, at most this often. In seconds. */
 const patience = 30;
 
+/** Some keys come with their certificates. In bytes. */
+const longestKeySet = 64 * 1024;
+
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
 export interface ClientAssertions {
   /** Whom an assertion claims to be from, by its own word. Undefined where the request has none. */
   claimed(parameters: Parameters): string | undefined;
@@ -36,16 +41,17 @@ export function clientAssertions(parts: {
 }): ClientAssertions {
   const { issuer, store, fetchJson } = parts;
   const used = collection<true>(store, 'client-assertion');
-  const keySets = freshCache<JSONWebKeySet>(1000);
+  const keySets = freshCache<KeySet>(1000);
 
-  async function keysOf({ metadata }: Client): Promise<JSONWebKeySet> {
-    if (metadata.jwks !== undefined) return { keys: [...metadata.jwks.keys] };
+  async function keysOf({ metadata }: Client): Promise<KeySet> {
+    if (metadata.jwks !== undefined) return createLocalJWKSet({ keys: [...metadata.jwks.keys] });
     const { jwks_uri } = metadata;
     if (jwks_uri === undefined) throw failed('The client has no keys');
     return keySets.get(jwks_uri, async () => {
       try {
-        const { json, freshFor } = await fetchJson(new URL(jwks_uri));
-        return { value: json as JSONWebKeySet, freshFor };
+        const { json, freshFor } = await fetchJson(new URL(jwks_uri), longestKeySet);
+        // Refuses what is no key set, before it is kept.
+        return { value: createLocalJWKSet(json as JSONWebKeySet), freshFor };
       } catch (cause) {
         if (!(cause instanceof StrangerFailed)) throw cause;
         const description = `The jwks_uri of the client ${cause.message}`;
@@ -57,7 +63,7 @@ export function clientAssertions(parts: {
   }
 
   async function signed(assertion: string, client: Client): Promise<JWTPayload> {
-    const { payload } = await jwtVerify(assertion, createLocalJWKSet(await keysOf(client)), {
+    const { payload } = await jwtVerify(assertion, await keysOf(client), {
       algorithms: assertionAlgorithms,
       // RFC 7523 §3: issuer and subject are the client, the audience is us, and it ends.
       issuer: client.id,

@@ -6,6 +6,9 @@ import { OAuthError } from './errors.ts';
 import { type FreshCache, freshCache } from './fresh-cache.ts';
 import { StrangerFailed, type StrangerFetch } from './stranger-fetch.ts';
 
+/** Client ID Metadata Documents §6.6 suggests 5 KB; keys within take some more. In bytes. */
+const longest = 16 * 1024;
+
 export interface MetadataDocuments {
   /** The client that the document at this URL describes. Refuses with invalid_client or temporarily_unavailable. */
   find(clientId: string): Promise<Client>;
@@ -33,7 +36,7 @@ export function metadataDocuments(fetchJson: StrangerFetch): MetadataDocuments {
 
 async function fetched(fetchJson: StrangerFetch, id: string): ReturnType<StrangerFetch> {
   try {
-    return await fetchJson(new URL(id));
+    return await fetchJson(new URL(id), longest);
   } catch (cause) {
     if (!(cause instanceof StrangerFailed)) throw cause;
     const description = `The client metadata document ${cause.message}`;

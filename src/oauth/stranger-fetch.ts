@@ -15,8 +15,8 @@ export interface Fetched {
   readonly freshFor: number;
 }
 
-/** Rejects with StrangerFailed. */
-export type StrangerFetch = (url: URL) => Promise<Fetched>;
+/** `limit` in bytes. Rejects with StrangerFailed. */
+export type StrangerFetch = (url: URL, limit: number) => Promise<Fetched>;
 
 /** `answered` tells a server that said something wrong from one that could not be asked. */
 export class StrangerFailed extends Error {
@@ -30,8 +30,6 @@ export class StrangerFailed extends Error {
 
 /** In milliseconds, from the first question to the last byte. */
 const timeout = 5000;
-/** Client ID Metadata Documents §6.6 suggests it. In bytes. */
-const longest = 5 * 1024;
 /** At once, for all clients together. */
 const most = 16;
 
@@ -82,13 +80,13 @@ export function strangerFetch(options: {
     });
   }
 
-  return async (url) => {
+  return async (url, limit) => {
     if (running >= most) throw new StrangerFailed('too many documents are being fetched', false);
     running += 1;
     try {
       const answer = await answerOf(url);
       try {
-        return await read(answer);
+        return await read(answer, limit);
       } finally {
         answer.destroy();
       }
@@ -101,7 +99,7 @@ export function strangerFetch(options: {
   };
 }
 
-async function read(answer: IncomingMessage): Promise<Fetched> {
+async function read(answer: IncomingMessage, limit: number): Promise<Fetched> {
   const { statusCode, headers } = answer;
   // Client ID Metadata Documents §4.2: 200 and nothing else.
   if (statusCode !== 200) throw new StrangerFailed(`answered ${statusCode} instead of 200`, true);
@@ -112,7 +110,7 @@ async function read(answer: IncomingMessage): Promise<Fetched> {
   let size = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > longest) throw new StrangerFailed(`is longer than ${longest} bytes`, true);
+    if (size > limit) throw new StrangerFailed(`is longer than ${limit} bytes`, true);
     chunks.push(chunk);
   }
   try {

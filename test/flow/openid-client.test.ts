@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { exportJWK, generateKeyPair } from 'jose';
 import * as client from 'openid-client';
 import { browser, type Person } from '../support/browser.ts';
 import { knock, people, redirectUri, type TestGateway, testGateway } from '../support/oauth-client.ts';
@@ -55,6 +56,20 @@ for (const method of Object.keys(methods) as (keyof typeof methods)[]) {
     assert.equal((await knock(at.url, tokens.access_token)).status, 401, 'the grant ended with its token');
   });
 }
+
+test('openid-client with private_key_jwt and keys of its own: code and refresh', async () => {
+  await using at = await testGateway();
+  const { privateKey, publicKey } = await generateKeyPair('ES256');
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'mine' }] };
+  const metadata = { redirect_uris: [redirectUri], token_endpoint_auth_method: 'private_key_jwt', jwks };
+  const proof = client.PrivateKeyJwt({ key: privateKey, kid: 'mine' });
+  const sent = metadata as unknown as Partial<client.ClientMetadata>;
+  const config = await client.dynamicClientRegistration(new URL(at.url), sent, proof, insecure);
+  const { back, checks } = await atTheClient(config, { resource: `${at.url}/one/mcp` });
+  const tokens = await client.authorizationCodeGrant(config, back, checks);
+  const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token ?? '');
+  assert.equal((await knock(at.url, refreshed.access_token)).status, letIn);
+});
 
 test('RFC 9207 §2.4: openid-client refuses a callback of ours from which iss was taken, since we promise it', async () => {
   await using at = await testGateway();

@@ -26,15 +26,15 @@ test('Client ID Metadata Documents §4.2: 200 and JSON of some kilobytes, and no
   await using at = await site();
   const fetchJson = strangerFetch({ loopback: true });
   for (const path of ['/good', '/suffix']) {
-    assert.deepEqual((await fetchJson(new URL(at.url + path))).json, { a: 1 }, path);
+    assert.deepEqual((await fetchJson(new URL(at.url + path), 5000)).json, { a: 1 }, path);
   }
   for (const path of ['/moved', '/missing', '/partial', '/html', '/broken', '/long']) {
-    await assert.rejects(fetchJson(new URL(at.url + path)), (error) => {
+    await assert.rejects(fetchJson(new URL(at.url + path), 5000), (error) => {
       assert.ok(error instanceof StrangerFailed && error.answered, `${path}: ${error}`);
       return true;
     });
   }
-  await assert.rejects(fetchJson(new URL(`${at.url}/cut`)), StrangerFailed);
+  await assert.rejects(fetchJson(new URL(`${at.url}/cut`), 5000), StrangerFailed);
 });
 
 test('RFC 9111 §4.2: an answer is fresh for as long as it says, at most a day', async () => {
@@ -47,7 +47,7 @@ test('RFC 9111 §4.2: an answer is fresh for as long as it says, at most a day',
     '/year': 86_400,
     '/past': 0,
   })) {
-    assert.equal((await fetchJson(new URL(at.url + path))).freshFor, seconds, path);
+    assert.equal((await fetchJson(new URL(at.url + path), 5000)).freshFor, seconds, path);
   }
 });
 
@@ -71,7 +71,7 @@ test('AU-62: a name or an address inside is never connected to, however it is wr
   ];
   const fetchJson = strangerFetch({ loopback: false });
   for (const url of inside) {
-    await assert.rejects(fetchJson(new URL(url)), (error) => {
+    await assert.rejects(fetchJson(new URL(url), 5000), (error) => {
       // It reads the same as a host that is down: nobody learns what there is inside.
       assert.ok(error instanceof StrangerFailed && !error.answered, url);
       assert.equal(error.message, 'could not be fetched from the public internet');
@@ -83,7 +83,7 @@ test('AU-62: a name or an address inside is never connected to, however it is wr
 
 test('AU-62: a gateway on loopback may ask loopback, and nothing else inside', async () => {
   const fetchJson = strangerFetch({ loopback: true, resolve: async () => [{ address: '10.0.0.1', family: 4 }] });
-  await assert.rejects(fetchJson(new URL('https://intranet.example/')), StrangerFailed);
+  await assert.rejects(fetchJson(new URL('https://intranet.example/'), 5000), StrangerFailed);
 });
 
 test('AU-62: a name that also has a public address, or changes its mind, does not lead inside', async () => {
@@ -96,7 +96,7 @@ test('AU-62: a name that also has a public address, or changes its mind, does no
   const inside = { address: '127.0.0.1', family: 4 };
   const outside = { address: '192.88.98.1', family: 4 };
   const mixed = strangerFetch({ loopback: false, resolve: async () => [outside, inside] });
-  await assert.rejects(mixed(url), StrangerFailed);
+  await assert.rejects(mixed(url, 5000), StrangerFailed);
 
   let asked = 0;
   const rebinding = strangerFetch({
@@ -104,6 +104,6 @@ test('AU-62: a name that also has a public address, or changes its mind, does no
     // Asked once: what was checked is what is connected to.
     resolve: async () => [asked++ === 0 ? inside : { address: '10.0.0.1', family: 4 }],
   });
-  await assert.rejects(rebinding(url), { answered: true });
+  await assert.rejects(rebinding(url, 5000), { answered: true });
   assert.deepEqual([asked, reached], [1, 1]);
 });
