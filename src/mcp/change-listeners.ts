@@ -1,7 +1,9 @@
 /** `subscriptions/listen` for a server of the sessions era, from its list_changed and its resource subscriptions (TR-34). */
 
 import { interests } from './interests.ts';
-import { isObject, type Notification, type Params, type Request, rpcCode } from './message.ts';
+import { find, splice } from './json-text.ts';
+import { put } from './legacy-wire.ts';
+import { isObject, type Notification, type Params, type Request, rpcCode, write } from './message.ts';
 import { metaKey } from './modern-revision.ts';
 import { type Call, failure, rawId, type Sink, subscriptionOver } from './modern-server.ts';
 
@@ -59,7 +61,8 @@ export function changeListeners({ capabilities, order }: ChangeListenersOptions)
       ...Object.fromEntries([...listener.lists].map((list) => [`${list}ListChanged`, true])),
       ...(agreed.length > 0 && { resourceSubscriptions: agreed }),
     };
-    listener.sink.notify(tagged('notifications/subscriptions/acknowledged', { notifications }, listener.request));
+    const acknowledged = write({ method: 'notifications/subscriptions/acknowledged', params: { notifications } });
+    listener.sink.notify(tagged(acknowledged as Notification, listener.request));
   };
 
   return {
@@ -81,14 +84,15 @@ export function changeListeners({ capabilities, order }: ChangeListenersOptions)
       void begin(listener, offers('resources', 'subscribe') ? [...new Set(uris)] : []);
       return { cancel: () => leave(listener) };
     },
-    changed({ method, params }) {
+    changed(notification) {
+      const { method, params } = notification;
       const list = /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(method)?.[1];
       const updated = method === 'notifications/resources/updated';
       if (list === undefined && !updated) return false;
       const those = updated
         ? wants.wanting(String(params.uri))
         : [...listeners].filter((one) => one.lists.has(String(list)));
-      for (const { sink, request, open } of those) if (open) sink.notify(tagged(method, params, request));
+      for (const { sink, request, open } of those) if (open) sink.notify(tagged(notification, request));
       return true;
     },
     end() {
@@ -103,14 +107,13 @@ export function changeListeners({ capabilities, order }: ChangeListenersOptions)
 }
 
 /** Every event says which subscription it belongs to, by the id as the client wrote it. */
-function tagged(method: string, { _meta, ...params }: Params, request: Request): Notification {
-  const rest = JSON.stringify(params).slice(1, -1);
-  const meta = `"_meta":{"${metaKey.subscriptionId}":${rawId(request)}}`;
-  const bytes = Buffer.from(`{"jsonrpc":"2.0","method":"${method}","params":{${rest}${rest && ','}${meta}}}`);
-  return {
-    kind: 'notification',
-    method,
-    params: { ...params, _meta: { [metaKey.subscriptionId]: request.id } },
-    bytes,
-  };
+function tagged(notification: Notification, request: Request): Notification {
+  const meta = `{"${metaKey.subscriptionId}":${rawId(request)}}`;
+  const { bytes } = notification;
+  const span = find(bytes, ['params']);
+  const edits = span
+    ? put(bytes, span, [['_meta', meta]])
+    : put(bytes, { start: 0, end: bytes.length }, [['params', `{"_meta":${meta}}`]]);
+  const params = { ...notification.params, _meta: { [metaKey.subscriptionId]: request.id } };
+  return { ...notification, params, bytes: splice(bytes, edits) };
 }

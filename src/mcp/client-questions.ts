@@ -6,9 +6,8 @@
 import { able, capabilityFor } from './client-capabilities.ts';
 import { find } from './json-text.ts';
 import { inputRequired } from './legacy-wire.ts';
-import { isObject, keyOf, type Params, type Request, type Response, rpcCode, write } from './message.ts';
-import { metaKey } from './modern-revision.ts';
-import type { Call, Sink } from './modern-server.ts';
+import { isObject, type Params, type Request, type Response, rpcCode, write } from './message.ts';
+import { type Call, failure, rawId, type Sink } from './modern-server.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { type PendingCall, soleOwner } from './pending-call.ts';
 
@@ -27,7 +26,8 @@ export interface ClientQuestionsOptions {
   readonly calls: Map<number, PendingCall>;
   /** Of the clients, as the server was told. */
   readonly capabilities: Params;
-  readonly serverInfo: Params;
+  /** JSON. */
+  readonly serverInfo: string;
   readonly parking: ParkedCalls;
   send(line: Buffer): void;
   /** Hands the answer to the client that waits. */
@@ -45,8 +45,8 @@ export function clientQuestions(options: ClientQuestionsOptions): ClientQuestion
   let asked = 0;
 
   const tell = (value: Params) => send(write(value).bytes);
-  const refuse = ({ id }: Request, message: string, code: number = rpcCode.internalError) =>
-    tell({ id, error: { code, message } });
+  const refuse = (ask: Request, message: string, code: number = rpcCode.internalError) =>
+    send(failure(ask, message, code).bytes);
 
   const settle = (call: PendingCall, response: Response) => {
     if (!call.sink) {
@@ -92,8 +92,7 @@ export function clientQuestions(options: ClientQuestionsOptions): ClientQuestion
     call.place = place;
     call.sink = undefined;
     const questions = [...asks].map(([key, ask]): [string, string] => [key, questionOf(ask)]);
-    const meta = { [metaKey.serverInfo]: serverInfo };
-    sink.respond(inputRequired(request, new Map(questions), { requestState: place.state, _meta: meta }));
+    sink.respond(inputRequired(request, new Map(questions), serverInfo, place.state));
   };
 
   const resume = (call: PendingCall, request: Request, sink: Sink): Call => {
@@ -107,7 +106,7 @@ export function clientQuestions(options: ClientQuestionsOptions): ClientQuestion
       if (!span || !isObject(inputResponses) || !isObject(inputResponses[key])) continue;
       call.asks.delete(key);
       const result = request.bytes.toString('utf8', span.start, span.end);
-      send(Buffer.from(`{"jsonrpc":"2.0","id":${keyOf(ask.id)},"result":${result}}`));
+      send(Buffer.from(`{"jsonrpc":"2.0","id":${rawId(ask)},"result":${result}}`));
     }
     if (call.answer) settle(call, call.answer);
     else put(call);

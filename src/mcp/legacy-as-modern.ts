@@ -41,7 +41,8 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     serverInfo: isObject(handshake.serverInfo) ? handshake.serverInfo : undefined,
     instructions: typeof handshake.instructions === 'string' ? handshake.instructions : undefined,
   };
-  const { serverInfo = { name: 'unknown', version: '0' }, instructions } = discovered;
+  const info = discovered.serverInfo ?? { name: 'unknown', version: '0' };
+  const serverInfo = JSON.stringify(info);
   let last = 0;
   let level: string | undefined;
 
@@ -174,7 +175,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     call(request, sink, { owner }) {
       const { method, params } = request;
       if (method === 'server/discover') {
-        sink.respond(success(request, discovery(discovered, serverInfo, instructions)));
+        sink.respond(success(request, discovery(discovered, info)));
         return nothing;
       }
       if (isListen(request)) return listeners.open(request, sink);
@@ -208,11 +209,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
   };
 }
 
-function discovery(
-  { versions, capabilities }: Discovered,
-  serverInfo: Params,
-  instructions: string | undefined,
-): Params {
+function discovery({ versions, capabilities, instructions }: Discovered, serverInfo: Params): Params {
   return {
     resultType: 'complete',
     supportedVersions: versions,

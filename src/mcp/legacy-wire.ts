@@ -1,6 +1,6 @@
 /** One request and one response, carried over from the modern era to a server of the sessions era and back. */
 
-import { type Edit, find, members, type Span, splice } from './json-text.ts';
+import { type Edit, elements, find, members, type Span, splice } from './json-text.ts';
 import { isObject, type Params, type Request, type Response, rpcCode } from './message.ts';
 import { metaKey, metaOf, modernCode } from './modern-revision.ts';
 import { failure, rawId } from './modern-server.ts';
@@ -40,15 +40,15 @@ export function asLegacy({ bytes, method }: Request, id: number): Buffer {
 
 /**
  * The answer as the modern era wants it: `resultType`, caching hints and the server's name added, error codes of former
- * revisions replaced; every other byte stays. `capabilities` are those of the client.
+ * revisions replaced; every other byte stays. `serverInfo` is JSON, `capabilities` are those of the client.
  */
 export function asModern(
   response: Response,
   request: Request,
-  serverInfo: unknown,
+  serverInfo: string,
   capabilities: Params,
 ): { readonly response: Response; readonly status?: number } {
-  if (response.error !== undefined) return errorAsModern(response, request, capabilities);
+  if (response.error !== undefined) return errorAsModern(response, request, serverInfo, capabilities);
   const { bytes, result } = response;
   const span = find(bytes, ['result']);
   if (!isObject(result) || !span) return { response: failure(request, 'the server answered with no object') };
@@ -60,32 +60,40 @@ export function asModern(
   }
   const edits = idEdits(response, request);
   const meta = find(bytes, ['result', '_meta']);
-  const info = JSON.stringify(serverInfo);
-  if (isObject(result._meta) && meta) edits.push(...put(bytes, meta, [[metaKey.serverInfo, info]]));
-  else wanted.push(['_meta', `{"${metaKey.serverInfo}":${info}}`]);
+  if (isObject(result._meta) && meta) edits.push(...put(bytes, meta, [[metaKey.serverInfo, serverInfo]]));
+  else wanted.push(['_meta', `{"${metaKey.serverInfo}":${serverInfo}}`]);
   edits.push(...put(bytes, span, wanted));
   return { response: { ...response, id: request.id, bytes: splice(bytes, edits) } };
 }
 
-/** What the client has to be asked before it may try again: a retry begins anew, so there is no state to carry. */
-export function inputRequired(request: Request, questions: ReadonlyMap<string, string>, rest: Params): Response {
+/** Questions, as JSON by their keys. Without a state a retry begins anew. */
+export function inputRequired(
+  request: Request,
+  questions: ReadonlyMap<string, string>,
+  serverInfo: string,
+  requestState?: string,
+): Response {
   const inputRequests = [...questions].map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',');
-  const more = JSON.stringify({ resultType: 'input_required', ...rest }).slice(1, -1);
-  const result = { resultType: 'input_required', ...rest };
-  const bytes = Buffer.from(
-    `{"jsonrpc":"2.0","id":${rawId(request)},"result":{${more},"inputRequests":{${inputRequests}}}}`,
-  );
-  return { kind: 'response', id: request.id, result, bytes };
+  const state = requestState === undefined ? '' : `,"requestState":${JSON.stringify(requestState)}`;
+  const result = `{"resultType":"input_required","inputRequests":{${inputRequests}}${state},"_meta":{"${metaKey.serverInfo}":${serverInfo}}}`;
+  const bytes = Buffer.from(`{"jsonrpc":"2.0","id":${rawId(request)},"result":${result}}`);
+  return {
+    kind: 'response',
+    id: request.id,
+    result: { resultType: 'input_required', ...(state && { requestState }) },
+    bytes,
+  };
 }
 
 function errorAsModern(
   response: Response,
   request: Request,
+  serverInfo: string,
   capabilities: Params,
 ): { readonly response: Response; readonly status?: number } {
   const error = isObject(response.error) ? response.error : {};
   const code = Number(error.code);
-  if (code === -32042) return urlsRequired(error, request, capabilities);
+  if (code === -32042) return urlsRequired(response, request, serverInfo, capabilities);
   const span = find(response.bytes, ['error', 'code']);
   // TR-41: -32002 must not be sent any more, and of the range kept for the protocol an old server knows nothing.
   const translated =
@@ -98,20 +106,24 @@ function errorAsModern(
 }
 
 /** 2025-11-25 elicitation, URL required: the call fails until the user has been there; here that is a round of its own. */
-function urlsRequired(error: Params, request: Request, { elicitation }: Params): { readonly response: Response } {
-  const { elicitations } = isObject(error.data) ? error.data : {};
-  if (!Array.isArray(elicitations) || elicitations.length === 0) {
-    return { response: failure(request, String(error.message)) };
-  }
+function urlsRequired(
+  { bytes }: Response,
+  request: Request,
+  serverInfo: string,
+  { elicitation }: Params,
+): { readonly response: Response } {
+  const span = find(bytes, ['error', 'data', 'elicitations']);
+  const wanted = span ? elements(bytes, span.start) : [];
+  if (wanted.length === 0) return { response: failure(request, 'the server wants a URL opened and names none') };
   if (!isObject(elicitation) || elicitation.url === undefined) {
     const data = { requiredCapabilities: { elicitation: { url: {} } } };
     return { response: failure(request, 'the user has to open a URL', modernCode.missingCapability, data) };
   }
-  const questions = elicitations.map((params: unknown, i): [string, string] => [
+  const questions = wanted.map(({ start, end }, i): [string, string] => [
     `url-${i + 1}`,
-    JSON.stringify({ method: 'elicitation/create', params }),
+    `{"method":"elicitation/create","params":${bytes.toString('utf8', start, end)}}`,
   ]);
-  return { response: inputRequired(request, new Map(questions), {}) };
+  return { response: inputRequired(request, new Map(questions), serverInfo) };
 }
 
 function idEdits({ bytes }: Response, request: Request): Edit[] {
@@ -120,7 +132,7 @@ function idEdits({ bytes }: Response, request: Request): Edit[] {
 }
 
 /** Edits that give the object these members, in place of what it has by those names. */
-function put(bytes: Buffer, object: Span, wanted: readonly (readonly [string, string])[]): Edit[] {
+export function put(bytes: Buffer, object: Span, wanted: readonly (readonly [string, string])[]): Edit[] {
   const there = members(bytes, object.start);
   const edits: Edit[] = [];
   const fresh: string[] = [];

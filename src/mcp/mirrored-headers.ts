@@ -62,11 +62,14 @@ export function mirroredFault(
   return undefined;
 }
 
+/** Schemas nest, but a stack ends. */
+const deepest = 100;
+
 /** The `x-mcp-header` annotations of a tool's input schema. None where one of them is not as the revision wants it. */
 export function mirroredOf(schema: unknown): readonly Mirrored[] {
   const found: Mirrored[] = [];
   const visit = (node: unknown, path: readonly string[]) => {
-    if (!isObject(node)) return;
+    if (!isObject(node) || path.length > deepest) return;
     const name = node['x-mcp-header'];
     if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && path.length > 0) {
       found.push({ path, name, numeric: node.type === 'integer' || node.type === 'number' });

@@ -57,6 +57,7 @@ const patience = 6;
 export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpOptions): ModernHttp {
   const inFlight = new Map<string, number>();
   const subscriptions = new Set<() => void>();
+  let quiet = false;
 
   const enter = (owner: string) => {
     const count = inFlight.get(owner) ?? 0;
@@ -72,6 +73,7 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
   const call = async (exchange: Exchange, request: Request): Promise<Answer> => {
     const accept = accepted(exchange.req);
     const listens = isListen(request);
+    if (listens && quiet) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
     if (listens && !accept.stream) throw rpcRefusal(406, 'a subscription is an event stream', request.id);
     const seat = await open(exchange, request);
     const { server, owner } = seat;
@@ -161,6 +163,7 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
       }
     },
     quiesce() {
+      quiet = true;
       for (const unsubscribe of [...subscriptions]) unsubscribe();
     },
   };

@@ -98,7 +98,6 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
         places.set(now, coming);
       }
       ready.add(place);
-      if (disposed) void close(place, 'the gateway is stopping');
       return place;
     };
     const coming = launch();

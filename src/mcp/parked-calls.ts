@@ -4,6 +4,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
+import { find } from './json-text.ts';
 import { isObject, type Request } from './message.ts';
 import type { Call, Sink } from './modern-server.ts';
 import { requestStates } from './request-state.ts';
@@ -72,9 +73,19 @@ export function parkedCalls({ life, perOwner, most }: ParkedCallsOptions): Parke
 }
 
 /** TR-42: the principal, and what names the request, whatever the order of its members. */
-export function subjectOf(owner: string, { method, params }: Request): readonly string[] {
+export function subjectOf(owner: string, request: Request): readonly string[] {
+  return [owner, request.method, createHash('sha256').update(salient(request)).digest('base64url')];
+}
+
+function salient({ params, bytes }: Request): string | Buffer {
   const { _meta, inputResponses: _, requestState: __, ...rest } = params;
-  return [owner, method, createHash('sha256').update(JSON.stringify(rest, sorted)).digest('base64url')];
+  try {
+    return JSON.stringify(rest, sorted);
+  } catch {
+    // Nested deeper than the stack: what was written has to come back as it was.
+    const span = find(bytes, ['params', 'arguments']);
+    return bytes.subarray(span?.start ?? 0, span?.end ?? 0);
+  }
 }
 
 function sorted(_key: string, value: unknown): unknown {

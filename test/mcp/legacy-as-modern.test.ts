@@ -482,3 +482,73 @@ test('TR-51: a server that refuses to be initialized is 502, one that says nothi
   await using mute = await bridged({ args: ['--mute'], config: { requestTimeout: '200ms' } });
   assert.equal((await modernClient(mute.url).call('echo')).status, 504);
 });
+
+test('what nests deeper than any stack passes, or is refused, and ends nothing', async () => {
+  await using at = await bridged();
+  const client = modernClient(at.url);
+  const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+  const post = async (name: string, args: string, params = '') => {
+    const meta = { [metaKey.protocolVersion]: '2026-07-28', [metaKey.clientCapabilities]: everything };
+    const response = await fetch(at.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: both,
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': 'tools/call',
+        'mcp-name': name,
+      },
+      body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${name}","arguments":${args}${params},"_meta":${JSON.stringify(meta)}}}`,
+    });
+    return response.text();
+  };
+  const line = (text: string) => JSON.stringify({ line: text });
+  assert.ok((await post('raw', line(`{"jsonrpc":"2.0","id":$id,"result":{"x":${deep}}}`))).includes(deep));
+  const url = `{"mode":"url","x":${deep}}`;
+  const required = `{"jsonrpc":"2.0","id":$id,"error":{"code":-32042,"message":"m","data":{"elicitations":[${url}]}}}`;
+  assert.ok((await post('raw', line(required))).includes(url));
+
+  const stream = frames(
+    await client.post({
+      method: 'subscriptions/listen',
+      params: { notifications: { toolsListChanged: true } },
+      capabilities: everything,
+    }),
+  );
+  await nextMessage(stream);
+  await post(
+    'raw',
+    line(
+      `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"x":${deep}}}\n{"jsonrpc":"2.0","id":$id,"result":{}}`,
+    ),
+  );
+  assert.equal((await nextMessage(stream)).method, 'notifications/tools/list_changed');
+
+  const args = `{"method":"roots/list","x":${deep}}`;
+  const { state, keys } = roundOf(JSON.parse(await post('ask', args)) as RpcMessage);
+  const answers = `,"requestState":"${state}","inputResponses":{"${keys[0]}":{"roots":[]}}`;
+  assert.match(await post('ask', args, answers), /"resultType":"complete"/);
+});
+
+test('TR-43: the answer goes to the server under the id it wrote, with the bytes the client wrote', async () => {
+  const script = `
+    const say = (text) => console.log(text);
+    let call;
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method } = JSON.parse(line);
+      const result = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 'n' } };
+      if (method === 'initialize') say(JSON.stringify({ jsonrpc: '2.0', id, result }));
+      if (method === 'server/discover') say(JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'm' } }));
+      if (method === 'tools/call') {
+        call = id;
+        say('{"jsonrpc":"2.0","id":9007199254740993123,"method":"roots/list"}');
+      }
+      if (!method) say(JSON.stringify({ jsonrpc: '2.0', id: call, result: { content: [{ type: 'text', text: line }] } }));
+    });`;
+  await using at = await bridged({ config: { args: ['-e', script] } });
+  const client = modernClient(at.url);
+  const sent: Sent = { method: 'tools/call', params: { name: 't' }, capabilities: everything };
+  const round = roundOf(await client.request(sent));
+  const { result } = await client.request(answered(sent, round, { roots: [], n: 1.5 }));
+  assert.equal(textOf(result), '{"jsonrpc":"2.0","id":9007199254740993123,"result":{"roots":[],"n":1.5}}');
+});
