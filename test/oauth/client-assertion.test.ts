@@ -48,7 +48,7 @@ const signed = async (claims?: JWTPayload, key?: GenerateKeyPairResult['privateK
   client_assertion: await assertion(claims, key, header),
 });
 
-test('RFC 7523 §3: an assertion of the client for the issuer or the token endpoint authenticates it', async () => {
+test('AU-65, RFC 7521 §4.2, RFC 7523 §2.2, §3: an assertion of the client for the issuer or the token endpoint authenticates it', async () => {
   for (const aud of [at.url, `${at.url}/token`, [at.url, 'https://elsewhere.example']]) {
     assert.deepEqual(await tried(await signed({ aud })), [200, '']);
   }

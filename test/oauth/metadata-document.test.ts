@@ -6,7 +6,7 @@ import { StrangerFailed, type StrangerFetch } from '../../src/oauth/stranger-fet
 const id = 'https://app.example/client.json';
 const document = { client_id: id, client_name: 'App', redirect_uris: ['https://app.example/callback'] };
 
-test('Client ID Metadata Documents §3: an id is an https URL with a path, spelled in one way', () => {
+test('AU-60, Client ID Metadata Documents §3: an id is an https URL with a path, spelled in one way', () => {
   for (const good of [
     id,
     'https://app.example:8443/a/b',

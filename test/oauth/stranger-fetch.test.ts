@@ -22,7 +22,7 @@ const answers: Readonly<Record<string, (res: ServerResponse) => void>> = {
 };
 const site = () => httpsSite((req, res) => (answers[req.url ?? ''] ?? answers['/missing'])?.(res));
 
-test('Client ID Metadata Documents §4.2: 200 and JSON of some kilobytes, and nothing else, is an answer', async () => {
+test('AU-63, Client ID Metadata Documents §4.2: 200 and JSON of some kilobytes, and nothing else, is an answer', async () => {
   await using at = await site();
   const fetchJson = strangerFetch({ loopback: true });
   for (const path of ['/good', '/suffix']) {
