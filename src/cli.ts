@@ -14,6 +14,7 @@ const program = new Command('mcp-gateway')
   .exitOverride();
 
 const configOption = () => new Option('-c, --config <file>', 'the configuration file');
+const stateDirOption = () => new Option('--state-dir <dir>', 'the state directory of the running gateway');
 const jsonOption = () => new Option('--json', 'print JSON');
 
 function verb(name: string, description: string, examples: readonly string[]): Command {
@@ -50,6 +51,20 @@ verb('routes', 'print the route table in match order', ['routes', 'routes -c gat
   .addOption(configOption())
   .addOption(jsonOption())
   .action(async (options) => (await import('./commands/routes.ts')).routes(options));
+
+verb('status', 'show what the running gateway does: servers, children, sessions, certificates, requests', [
+  'status',
+  'status --state-dir /var/lib/mcp-gateway --json',
+])
+  .addOption(configOption())
+  .addOption(stateDirOption())
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./commands/status.ts')).status(options));
+
+verb('reload', 'have the running gateway read its configuration anew, and say what is wrong with it', ['reload'])
+  .addOption(configOption())
+  .addOption(stateDirOption())
+  .action(async (options) => (await import('./commands/status.ts')).reload(options));
 
 const config = verb('config', 'print the JSON Schema of the configuration, or the configuration in effect', [
   'config schema > gateway.schema.json',

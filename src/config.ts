@@ -81,7 +81,7 @@ export function loadConfig(source: ConfigSource): GatewayConfig {
 
 function withDefaults(parsed: Parsed, env: NodeJS.ProcessEnv): GatewayConfig {
   // systemd.exec(5): several StateDirectory= names arrive joined by colons.
-  const stateDir = parsed.stateDir ?? env.STATE_DIRECTORY?.split(':')[0];
+  const stateDir = parsed.stateDir ?? (env.STATE_DIRECTORY?.split(':')[0] || undefined);
   return {
     ...parsed,
     stateDir: stateDir === undefined ? undefined : resolve(stateDir),

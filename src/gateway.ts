@@ -3,13 +3,15 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
+import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
 import type { Log } from './log.ts';
 import { openReaper } from './mcp/reaper.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
 import { assemble, health, healthOr, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
-import { listen } from './router/entrypoint.ts';
+import { type Entrypoint, listen } from './router/entrypoint.ts';
 import type { Handler } from './router/handler.ts';
+import { requestCounts } from './router/request-counts.ts';
 import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
 import type { Tls } from './tls/tls.ts';
@@ -20,6 +22,7 @@ export interface Gateway extends AsyncDisposable {
   readonly table: Router['table'];
   /** Of the `admin` user made where no way to log in is configured. */
   readonly adminPassword: string | undefined;
+  status(): Promise<GatewayStatus>;
   /** Builds anew and swaps. Streams, sessions and children that the new configuration still has go on. Rejects with nothing changed. */
   reload(config: GatewayConfig): Promise<void>;
 }
@@ -27,6 +30,8 @@ export interface Gateway extends AsyncDisposable {
 /** Resolves when requests are answered. Rejects, with nothing left open, where something needed cannot be had. */
 export async function startGateway(config: GatewayConfig, log: Log): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
+  const startedAt = Date.now();
+  const requests = requestCounts();
   const store = opening.use(
     await openStore(config.store, { log, ...(config.stateDir && { stateDir: config.stateDir }) }),
   );
@@ -39,19 +44,27 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   opening.defer(async () => plan?.retire());
   const serve: Handler = (exchange) => (plan === undefined ? health('starting') : plan.router.handler(exchange));
   const { http, https } = config.entrypoints;
-  const entry = { trustedProxies: config.trustedProxies, limits: config.limits, log, accessLog: config.log.access };
+  const entry = {
+    trustedProxies: config.trustedProxies,
+    limits: config.limits,
+    log,
+    accessLog: config.log.access,
+    observe: requests.observe,
+  };
+  const entrypoints: { name: string; entrypoint: Entrypoint }[] = [];
   let tls: Tls | undefined;
   if (config.tls !== undefined && https !== undefined && config.publicUrl !== undefined) {
     const { openTls } = await import('./tls/tls.ts');
     const { stateDir, publicUrl } = config;
     tls = opening.use(await openTls(config.tls, hostsOf(config), { publicUrl, stateDir, store, log }));
     const handler = tls.misdirected(serve);
-    opening.use(
-      await listen({ ...entry, address: https.listen, secure: { options: tls.secure, attach: tls.attach } }, handler),
-    );
+    const secure = { options: tls.secure, attach: tls.attach };
+    const entrypoint = opening.use(await listen({ ...entry, address: https.listen, secure }, handler));
+    entrypoints.push({ name: 'https', entrypoint });
   }
   const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
   const entrypoint = opening.use(await listen({ ...entry, address: http.listen }, plain));
+  entrypoints.push({ name: 'http', entrypoint });
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);
 
@@ -65,6 +78,19 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       return plan?.router.table ?? [];
     },
     adminPassword: admin.password,
+    status: () =>
+      gatewayStatus({
+        startedAt,
+        publicUrl,
+        entrypoints: entrypoints.map(({ name, entrypoint: { address, connections } }) => ({
+          name,
+          address,
+          connections,
+        })),
+        certificates: tls?.status() ?? [],
+        plan,
+        requests: requests.counts(),
+      }),
     async reload(next) {
       const fixed = ['publicUrl', 'stateDir', 'store', 'entrypoints', 'trustedProxies', 'limits'] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));

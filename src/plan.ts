@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type GatewayConfig, isLoopback } from './config.ts';
 import type { Log } from './log.ts';
+import type { BridgeStatus } from './mcp/bridge.ts';
 import { isStdio, type McpServerConfig } from './mcp/config.ts';
 import type { Reaper } from './mcp/reaper.ts';
-import { authorizationServer } from './oauth/authorization-server.ts';
+import { type Administration, authorizationServer } from './oauth/authorization-server.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import type { ProtectedResource } from './oauth/resource.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
@@ -39,6 +40,7 @@ export interface Plan {
   readonly router: Router;
   readonly servers: readonly PublishedServer[];
   readonly services: ReadonlyMap<string, Service>;
+  readonly administration: Administration;
   /** Ends what the next plan, if there is one, did not take over. */
   retire(next?: Plan): Promise<void>;
 }
@@ -47,6 +49,8 @@ interface Service extends AsyncDisposable {
   readonly config: McpServerConfig;
   readonly handler: Handler;
   quiesce(): void;
+  /** Of the processes it has; absent for a server with a life of its own. */
+  readonly status?: () => BridgeStatus;
 }
 
 export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, former?: Plan): Promise<Plan> {
@@ -124,6 +128,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     router: router(routes, log),
     servers,
     services,
+    administration: authorization.administration,
     async retire(next) {
       const over = [...services].filter(([name, service]) => next?.services.get(name) !== service);
       await Promise.all(over.map(([, service]) => service[Symbol.asyncDispose]()));
@@ -168,11 +173,15 @@ async function openService(
   return serviceOf(server, opened);
 }
 
-function serviceOf(config: McpServerConfig, opened: AsyncDisposable & { service: Handler; quiesce(): void }): Service {
+function serviceOf(
+  config: McpServerConfig,
+  opened: AsyncDisposable & { service: Handler; quiesce(): void; status?: () => BridgeStatus },
+): Service {
   return {
     config,
     handler: opened.service,
     quiesce: opened.quiesce,
+    ...(opened.status && { status: opened.status }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

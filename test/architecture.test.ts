@@ -11,8 +11,18 @@ const anyone = ['src/log.ts', 'src/units.ts', 'src/version.ts'];
 const rooms = ['src/router', 'src/oauth', 'src/tls', 'src/mcp', 'src/console', 'src/store'];
 const allowed: Record<string, readonly string[]> = {
   'src/cli.ts': ['src/commands'],
-  'src/commands': ['src/config.ts', 'src/config-file.ts', 'src/gateway.ts', 'src/plan.ts', ...rooms],
-  'src/gateway.ts': ['src/config.ts', 'src/plan.ts', ...rooms],
+  'src/commands': [
+    'src/admin',
+    'src/config.ts',
+    'src/config-file.ts',
+    'src/gateway.ts',
+    'src/gateway-status.ts',
+    'src/plan.ts',
+    ...rooms,
+  ],
+  'src/admin': ['src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
+  'src/gateway.ts': ['src/config.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
+  'src/gateway-status.ts': ['src/plan.ts', ...rooms],
   'src/plan.ts': ['src/config.ts', ...rooms],
   'src/config.ts': ['src/config-file.ts', 'src/log-config.ts', ...rooms.map((room) => `${room}/config.ts`)],
   'src/config-file.ts': [],

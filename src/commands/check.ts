@@ -101,6 +101,7 @@ async function initializeEach(config: GatewayConfig): Promise<Finding[]> {
     ...config,
     publicUrl,
     store: 'memory:',
+    stateDir: undefined,
     entrypoints: { http: { listen: `unix:${socketPath}` } },
     mcpServers: Object.fromEntries(
       Object.entries(config.mcpServers).map(([name, server]) => [name, { ...server, public: true }]),

@@ -1,7 +1,9 @@
 /** `serve`: the gateway in the foreground, from the command line's words to the last child's end. */
 
 import { basename } from 'node:path';
-import { type ConfigSource, type GatewayConfig, loadConfig } from '../config.ts';
+import { operations } from '../admin/operations.ts';
+import { adminSocketPath, openAdminSocket } from '../admin/socket.ts';
+import { type ConfigSource, loadConfig } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { type Log, type LogLevel, log } from '../log.ts';
 import { banner } from './banner.ts';
@@ -24,12 +26,17 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const config = loadConfig(source);
   const gatewayLog = log({ level: config.log.level, format: config.log.format, output: process.stderr });
   await using gateway = await startGateway(config, gatewayLog);
+  const reload = reloader(gateway, source, gatewayLog);
+  await using _admin =
+    config.stateDir === undefined
+      ? undefined
+      : await administered(config.stateDir, { gateway, reload, log: gatewayLog });
   process.stdout.write(banner(gateway, performance.now() - started));
-  await stopped(gateway, source, gatewayLog);
+  await stopped(reload, gatewayLog);
 }
 
 /** Waits for SIGTERM or SIGINT. A second one ends the process at once; SIGHUP reloads, and a fault leaves all as it was. */
-function stopped(gateway: Gateway, source: ConfigSource, gatewayLog: Log): Promise<void> {
+function stopped(reload: () => Promise<void>, gatewayLog: Log): Promise<void> {
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
       gatewayLog.info('stopping', { signal });
@@ -39,17 +46,41 @@ function stopped(gateway: Gateway, source: ConfigSource, gatewayLog: Log): Promi
     };
     process.on('SIGTERM', stop).on('SIGINT', stop);
     process.on('SIGHUP', () => {
-      reload(gateway, source).then(
-        () => gatewayLog.info('configuration reloaded'),
-        (error: unknown) => gatewayLog.error('configuration not reloaded, the old one stays', { error }),
-      );
+      // Why it failed is in the log.
+      reload().catch(() => {});
     });
   });
 }
 
-async function reload(gateway: Gateway, source: ConfigSource): Promise<void> {
-  const config: GatewayConfig = loadConfig(source);
-  await gateway.reload(config);
+/** One after the other, whoever asks: each reads the file when its turn comes. */
+function reloader(gateway: Gateway, source: ConfigSource, gatewayLog: Log): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  const reload = async () => {
+    try {
+      await gateway.reload(loadConfig(source));
+      gatewayLog.info('configuration reloaded');
+    } catch (error) {
+      gatewayLog.error('configuration not reloaded, the old one stays', { error });
+      throw error;
+    }
+  };
+  return () => {
+    last = last.then(reload, reload);
+    return last;
+  };
+}
+
+/** Administration is a convenience: a gateway that cannot have its socket serves all the same. */
+async function administered(
+  stateDir: string,
+  { log: gatewayLog, ...parts }: { gateway: Gateway; reload: () => Promise<void>; log: Log },
+): Promise<AsyncDisposable | undefined> {
+  try {
+    return await openAdminSocket(adminSocketPath(stateDir), operations(parts), gatewayLog);
+  } catch (error) {
+    gatewayLog.warn('no admin socket, so the verbs for a running gateway do not reach this one', { error });
+    return undefined;
+  }
 }
 
 function configSource(command: readonly string[], options: ServeOptions): ConfigSource {

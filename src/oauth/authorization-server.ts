@@ -9,7 +9,7 @@ import { authorizeEndpoints } from './authorize.ts';
 import { browserSide, readableErrors } from './browser-side.ts';
 import { clientAssertions } from './client-assertion.ts';
 import { clientAuthentication } from './client-auth.ts';
-import { clients } from './clients.ts';
+import { type Clients, clients } from './clients.ts';
 import type { AuthConfig } from './config.ts';
 import { deviceAuthorizationEndpoint, deviceGrant, deviceGrantType, devicePage } from './device.ts';
 import { deviceCodes } from './device-codes.ts';
@@ -43,6 +43,12 @@ export interface AuthorizationServer {
   readonly verify: Route;
   /** Bearer token to caller; 401 and 403 with the challenge otherwise. */
   guard(resource: ProtectedResource): Middleware;
+  readonly administration: Administration;
+}
+
+/** What an operator may look at and change. */
+export interface Administration {
+  readonly clients: Clients;
 }
 
 export interface AuthorizationServerDeps {
@@ -146,5 +152,6 @@ export function authorizationServer(
     ],
     verify: route('ForwardAuth', 'Path(`/verify`)', verifyEndpoint(check, guarded)),
     guard: (resource) => guard(check, resource),
+    administration: { clients: allClients },
   };
 }

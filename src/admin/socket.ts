@@ -1,0 +1,119 @@
+/** The admin socket: HTTP with JSON over a unix socket that only the gateway's own user can open. */
+
+import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Log } from '../log.ts';
+import { Refusal, refusal } from '../router/handler.ts';
+
+export interface Asked {
+  /** What stands in the path where the operation has a `*`, decoded. */
+  readonly name: string;
+  /** The JSON object that was sent; empty where none was. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** By `METHOD /path`; a last segment `*` stands for any name. What it answers is sent as JSON. */
+export type Operations = Readonly<Record<string, (asked: Asked) => Promise<object> | object>>;
+
+export const adminSocketPath = (stateDir: string): string => join(stateDir, 'admin.sock');
+
+/** Bytes. */
+const longestBody = 1024 * 1024;
+/** Milliseconds a stop waits for operations under way. */
+const patience = 5000;
+
+/** Rejects with one sentence where another gateway answers there already, or the socket cannot be made. */
+export async function openAdminSocket(path: string, operations: Operations, log: Log): Promise<AsyncDisposable> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  await removeStale(path);
+  const server = createServer((req, res) => {
+    void answer(req, operations)
+      .catch((error: unknown) => failure(error, log))
+      .then(({ status, body }) => send(res, status, body));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(`cannot listen on ${path}: ${error.message}`, { cause: error })));
+    // A socket is as open as the mask leaves it at the moment it is made; binding happens within the call.
+    const mask = process.umask(0o177);
+    server.listen(path, resolve);
+    process.umask(mask);
+  });
+  chmodSync(path, 0o600);
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), patience);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A socket file that a killed gateway left behind goes; a live one stays. */
+async function removeStale(path: string): Promise<void> {
+  const code = await new Promise<string>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => resolve('answered'));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    probe.once('connect', () => probe.destroy());
+  });
+  if (code === 'answered') throw new Error(`${path}: another gateway answers there; give this one its own stateDir`);
+  if (code === 'ECONNREFUSED') unlinkSync(path);
+}
+
+async function answer(req: IncomingMessage, operations: Operations): Promise<{ status: number; body: object }> {
+  const { pathname } = new URL(req.url ?? '/', 'http://admin');
+  const slash = pathname.lastIndexOf('/');
+  const exact = operations[`${req.method} ${pathname}`];
+  const operation = exact ?? operations[`${req.method} ${pathname.slice(0, slash)}/*`];
+  if (operation === undefined) throw refusal(404, 'not_found', 'the gateway has no such operation; is it older?');
+  const name = exact === undefined ? decoded(pathname.slice(slash + 1)) : '';
+  return { status: 200, body: await operation({ name, body: await bodyOf(req) }) };
+}
+
+async function bodyOf(req: IncomingMessage): Promise<Asked['body']> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > longestBody) throw refusal(413, 'invalid_request', 'the request is too large');
+    chunks.push(chunk);
+  }
+  if (size === 0) return {};
+  const value = parsed(Buffer.concat(chunks).toString('utf8'));
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw refusal(400, 'invalid_request', 'the request is no JSON object');
+  return value as Asked['body'];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw refusal(400, 'invalid_request', 'the name in the path cannot be read');
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The operator hears what went wrong: nobody else can ask here. */
+function failure(error: unknown, log: Log): { status: number; body: object } {
+  if (error instanceof Refusal) return { status: error.reply.status, body: error.reply.body as object };
+  log.warn('admin operation failed', { error });
+  const text = error instanceof Error ? error.message : String(error);
+  return { status: 500, body: { error: 'failed', error_description: text } };
+}
+
+function send(res: ServerResponse, status: number, body: object): void {
+  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' });
+  res.end(JSON.stringify(body));
+}

@@ -1,0 +1,79 @@
+/** `status` and `reload`: what the running gateway knows of itself, and its configuration read anew. */
+
+import type { CertificateRow, GatewayStatus } from '../gateway-status.ts';
+import { askGateway, type GatewayOptions } from './admin-client.ts';
+import { readableDate, readableSize, readableTime } from './readable.ts';
+import { printTable } from './table.ts';
+
+export async function status(options: GatewayOptions & { json?: true }): Promise<void> {
+  const found = (await askGateway(options, 'GET', '/status')) as GatewayStatus;
+  if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+  else print(found);
+}
+
+export async function reload(options: GatewayOptions): Promise<void> {
+  await askGateway(options, 'POST', '/reload');
+  process.stdout.write('The configuration has been read anew and is at work.\n');
+}
+
+function print(found: GatewayStatus): void {
+  const { requests, servers } = found;
+  const kinds = Object.entries(requests.byStatus)
+    .sort()
+    .map(([kind, count]) => `${kind} ${count}`);
+  const lines = [
+    `mcp-gateway ${found.version} at ${found.publicUrl}`,
+    `up ${readableTime(found.uptime)}, pid ${found.pid}, ${readableSize(found.rss)}, Node ${found.node}`,
+    `requests ${requests.total}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}, sessions ${found.sessions}, clients ${found.clients}`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  printTable(
+    ['ENTRYPOINT', 'ADDRESS', 'CONNECTIONS'],
+    found.entrypoints.map(({ name, address, connections }) => [name, address, String(connections)]),
+  );
+  if (found.certificates.length > 0) {
+    process.stdout.write('\n');
+    printCertificates(found.certificates);
+  }
+  process.stdout.write('\n');
+  printTable(
+    ['SERVER', 'STATE', 'SESSIONS', 'CHILDREN', 'URL'],
+    servers.map(({ name, state, retryIn, sessions, children, url }) => [
+      name,
+      retryIn === undefined ? state : `${state}, next try in ${readableTime(retryIn)}`,
+      String(sessions),
+      String(children.length),
+      url,
+    ]),
+  );
+  const children = servers.flatMap(({ name, children: all }) => all.map((child) => ({ name, ...child })));
+  if (children.length > 0) {
+    process.stdout.write('\n');
+    printTable(
+      ['CHILD OF', 'PID', 'MEMORY', 'AGE', 'FOR'],
+      children.map(({ name, pid, rss, age, owner }) => [
+        name,
+        String(pid),
+        rss === undefined ? '-' : readableSize(rss),
+        readableTime(age),
+        owner === '' ? 'whoever comes next' : owner,
+      ]),
+    );
+  }
+  for (const { name, state, lastFailure } of servers)
+    if (state !== 'ready' && lastFailure !== undefined) process.stdout.write(`\n${name}: ${lastFailure}\n`);
+}
+
+export function printCertificates(certificates: readonly CertificateRow[]): void {
+  printTable(
+    ['CERTIFICATE OF', 'DAYS LEFT', 'EXPIRES', 'ISSUER', 'PROBLEM'],
+    certificates.map(({ host, daysLeft, notAfter, issuer, problem }) => [
+      host,
+      daysLeft === undefined ? '-' : String(daysLeft),
+      notAfter === undefined ? '-' : readableDate(notAfter),
+      issuer ?? '-',
+      problem ?? '',
+    ]),
+  );
+}
