@@ -33,7 +33,7 @@ verb('serve', 'run the gateway in the foreground until SIGTERM or SIGINT; SIGHUP
   .option('--public-url <url>', 'the base of every URL the gateway prints, and the issuer of its tokens')
   .option('--name <name>', 'the name of the server after --')
   .option('--state-dir <dir>', 'where keys, grants and certificates are kept')
-  .option('--store <url>', 'memory:, file: or file:PATH')
+  .option('--store <url>', 'memory:, file:, file:PATH, redis://HOST or rediss://HOST')
   .addOption(new Option('--log-level <level>', 'the least important level that is logged').choices(logLevels))
   .addOption(new Option('--log-format <format>', 'how a line is written').choices(['json', 'pretty']))
   .action(async (command: string[], options) => (await import('./commands/serve.ts')).serve(command, options));

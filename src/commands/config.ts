@@ -20,5 +20,7 @@ function masked(value: unknown, key = '', within = ''): unknown {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, masked(item, name, key)]));
   }
+  // A Redis is named with its password.
+  if (key === 'store' && typeof value === 'string') return value.replace(/^(\w+:\/\/)[^@/]*@/, '$1[masked]@');
   return typeof value === 'string' && (isSecret(key) || within === 'env' || within === 'headers') ? '[masked]' : value;
 }

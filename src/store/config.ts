@@ -1,12 +1,27 @@
 /** The configuration of the store: one URL. */
 
 import { z } from 'zod';
+import { parseRedisUrl } from './redis-url.ts';
 
-/** `memory:`, `file:` (the state directory's store.db), or `file:PATH`. */
+/** `memory:`, `file:` (the state directory's store.db), `file:PATH`, or a Redis. */
 export const storeConfig = z
   .string()
-  .regex(/^(memory:$|file:)/, 'is not a store; write "memory:", "file:" or "file:PATH"')
-  .describe('Where state is kept: `memory:`, `file:` (store.db in `stateDir`) or `file:PATH`.');
+  .regex(
+    /^(memory:$|file:|rediss?:\/\/)/,
+    'is not a store; write "memory:", "file:", "file:PATH", "redis://HOST" or "rediss://HOST"',
+  )
+  .superRefine((url, context) => {
+    if (!/^rediss?:/.test(url)) return;
+    try {
+      parseRedisUrl(url);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  })
+  .describe(
+    'Where state is kept: `memory:`, `file:` (store.db in `stateDir`), `file:PATH`, or `redis://` and `rediss://` with ' +
+      '`?sentinel=NAME`, `?cluster=true`, `prefix=`, `ca=FILE`.',
+  );
 
 export type StoreConfig = z.infer<typeof storeConfig>;
 

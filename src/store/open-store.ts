@@ -25,6 +25,11 @@ export async function openStore(url: StoreConfig, options: OpenStoreOptions): Pr
       const { fileStore } = await import('./file-store.ts');
       return fileStore(filePath(url.slice('file:'.length), options.stateDir));
     }
+    case 'redis':
+    case 'rediss': {
+      const { openRedisStore } = await import('./open-redis.ts');
+      return openRedisStore(url, options.log);
+    }
     default:
       throw new Error(`store: ${JSON.stringify(scheme)} is not a kind of store`);
   }

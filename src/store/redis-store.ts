@@ -1,0 +1,124 @@
+/** The store of several gateways: a Redis. Each verb is one atomic command or script on one key, so a cluster will do. */
+
+import { Cluster, type Redis } from 'ioredis';
+import { jsonText } from './json-text.ts';
+import { plainly, type RedisClient } from './redis-client.ts';
+import { type Store, StoreUnavailable } from './store.ts';
+import { endOf } from './time-to-live.ts';
+
+/** Milliseconds to wait for a lost connection; short of that a fail-over is a delay, beyond it a fault. */
+const patience = 2000;
+const keysAtOnce = 1000;
+
+/** The counter's time begins with its first count; INCR keeps it. */
+const countScript = `if redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'NX') then return 1 end
+return redis.call('INCR', KEYS[1])`;
+
+/** Takes over `client`. As durable as Redis is configured to be (docs/storage.md). */
+export function redisStore(client: RedisClient, prefix: string): Store {
+  let open = true;
+  let waiting: Promise<void> | undefined;
+  let lostAt: number | undefined;
+  // Errors of the connection are those of the commands that need it; without a listener they would be printed.
+  client.on('error', ignore);
+
+  /** One wait for all who come while the connection is away; none once it has been away for long. */
+  async function back(): Promise<void> {
+    lostAt ??= Date.now();
+    const left = lostAt + patience - Date.now();
+    if (left <= 0) throw new StoreUnavailable('the store cannot be reached: Redis does not answer');
+    waiting ??= ready(client, left).finally(() => {
+      waiting = undefined;
+    });
+    await waiting;
+  }
+
+  async function ask<T>(command: () => Promise<T>): Promise<T> {
+    if (!open) throw new StoreUnavailable('the store is closed');
+    if (client.status !== 'ready') await back();
+    lostAt = undefined;
+    try {
+      return await command();
+    } catch (error) {
+      if (isOfType(error)) throw new TypeError('only a number can be incremented');
+      // No cause: the client's errors carry the command with all it was to store.
+      throw new StoreUnavailable(`the store cannot be used: ${plainly(error)}`);
+    }
+  }
+
+  return {
+    async get(key) {
+      const text = await ask(() => client.get(prefix + key));
+      return text === null ? undefined : JSON.parse(text);
+    },
+    async set(key, value, { ttl, only } = {}) {
+      const text = jsonText(value);
+      const life = milliseconds(ttl);
+      const name = prefix + key;
+      const answer = await ask(() => {
+        if (only === undefined) return life === undefined ? client.set(name, text) : client.set(name, text, 'PX', life);
+        if (only === 'absent')
+          return life === undefined ? client.set(name, text, 'NX') : client.set(name, text, 'PX', life, 'NX');
+        return life === undefined ? client.set(name, text, 'XX') : client.set(name, text, 'PX', life, 'XX');
+      });
+      return answer === 'OK';
+    },
+    async delete(key) {
+      return (await ask(() => client.del(prefix + key))) === 1;
+    },
+    async increment(key, ttl) {
+      const life = milliseconds(ttl) ?? 1;
+      return Number(await ask(() => client.eval(countScript, 1, prefix + key, life)));
+    },
+    async *keys(wanted) {
+      const start = prefix + wanted;
+      const pattern = `${start.replace(/[\\*?[\]]/g, '\\$&')}*`;
+      // SCAN may name a key twice.
+      const seen = new Set<string>();
+      const nodes = await ask(async () => (client instanceof Cluster ? client.nodes('master') : [client as Redis]));
+      for (const node of nodes) {
+        let cursor = '0';
+        do {
+          const [next, found] = await ask(() => node.scan(cursor, 'MATCH', pattern, 'COUNT', keysAtOnce));
+          cursor = next;
+          for (const key of found) {
+            if (seen.has(key)) continue;
+            seen.add(key);
+            yield key.slice(prefix.length);
+          }
+        } while (cursor !== '0');
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (!open) return;
+      open = false;
+      // QUIT is answered after all that was sent before it.
+      if (client.status === 'ready') await client.quit().catch(ignore);
+      client.disconnect();
+    },
+  };
+}
+
+/** Resolves when the connection is usable, rejects after `limit` milliseconds or when it is given up. */
+export function ready(client: RedisClient, limit: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const refuse = () => reject(new StoreUnavailable('the store cannot be reached: Redis does not answer'));
+  const timer = setTimeout(refuse, limit);
+  client.once('ready', resolve).once('end', refuse);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    client.off('ready', resolve).off('end', refuse);
+  });
+}
+
+/** Whole milliseconds and at least one, as Redis takes them. */
+function milliseconds(ttl: number | undefined): number | undefined {
+  if (ttl === undefined) return undefined;
+  return Math.max(1, endOf(ttl) - Date.now());
+}
+
+function isOfType(error: unknown): boolean {
+  return error instanceof Error && /WRONGTYPE|not an integer or out of range/.test(error.message);
+}
+
+function ignore(): void {}
