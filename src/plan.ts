@@ -10,9 +10,11 @@ import { type Administration, authorizationServer } from './oauth/authorization-
 import type { AuthConfig } from './oauth/config.ts';
 import type { ProtectedResource } from './oauth/resource.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
+import { configuredRoutes, hostsOfRule, identifierOf } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
-import type { Handler, Reply, Route } from './router/handler.ts';
+import type { Handler, Middleware, Reply, Route } from './router/handler.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
+import type { RouterConfig, ServiceConfig } from './router/routing-config.ts';
 import type { Store } from './store/store.ts';
 
 /** One MCP server as people see it. */
@@ -46,7 +48,7 @@ export interface Plan {
 }
 
 interface Service extends AsyncDisposable {
-  readonly config: McpServerConfig;
+  readonly config: object;
   readonly handler: Handler;
   quiesce(): void;
   /** Of the processes it has; absent for a server with a life of its own. */
@@ -58,9 +60,12 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const { log, store } = parts;
   const published = Object.entries(config.mcpServers).filter(([, server]) => server.enabled);
   const resources = new Map(published.map(([name, server]) => [name, resourceOf(name, server, publicUrl)]));
+  const fixed = [...resources.values(), ...config.auth.resources];
+  const ofRouters = routerResources(config.routers, publicUrl, fixed);
+  const guarded = [...new Set([...fixed, ...ofRouters.values()])];
   const authorization = authorizationServer(
     { ...config.auth, login: parts.login ?? config.auth.login },
-    { publicUrl, store, log, resources: [...resources.values(), ...config.auth.resources] },
+    { publicUrl, store, log, resources: guarded },
   );
 
   const services = new Map<string, Service>();
@@ -68,6 +73,12 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     const kept = former?.services.get(name);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, server);
     services.set(name, same ? kept : building.use(await openService(name, server, config, parts)));
+  }
+  for (const [name, service] of Object.entries(config.services)) {
+    const key = routed(name);
+    const kept = former?.services.get(key);
+    const same = kept !== undefined && isDeepStrictEqual(kept.config, service);
+    services.set(key, same ? kept : building.use(await openRouted(service, config, parts)));
   }
 
   const mayCall = origins(publicUrl, config.auth.allowedOrigins);
@@ -78,9 +89,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   });
   const everyOrigin = cors({ origins: '*', methods: ['GET', 'POST', 'PUT', 'DELETE'] });
   const own = (rule: string) => `${hostRule(publicUrl)} && ${rule}`;
-  const hosts = new Set(
-    [...resources.values(), ...config.auth.resources].map(({ identifier }) => new URL(identifier).hostname),
-  );
+  const hosts = new Set(guarded.map(({ identifier }) => new URL(identifier).hostname));
   const everyHost = [hostRule(publicUrl), ...[...hosts].map((host) => `Host(\`${host}\`)`)].join(' || ');
   const routes: Route[] = [
     ...healthRoutes(parts),
@@ -122,6 +131,13 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       service: service.handler,
     });
   }
+  routes.push(
+    ...configuredRoutes(config.routers, {
+      services: config.services,
+      service: (name) => services.get(routed(name))?.handler,
+      guard: (router) => guardOf(router, ofRouters, authorization.guard),
+    }),
+  );
 
   building.move();
   return {
@@ -149,6 +165,47 @@ function resourceOf(name: string, server: McpServerConfig, publicUrl: URL): Prot
   };
 }
 
+/** What a guarded router protects; several may protect the same, which is then guarded as the first says. */
+function routerResources(
+  routers: readonly RouterConfig[],
+  publicUrl: URL,
+  fixed: readonly ProtectedResource[],
+): ReadonlyMap<string, ProtectedResource> {
+  const known = new Map(fixed.map((resource) => [resource.identifier, resource]));
+  const found = new Map<string, ProtectedResource>();
+  for (const router of routers) {
+    const identifier = router.auth === false ? undefined : identifierOf(router, publicUrl);
+    if (identifier === undefined) continue;
+    const { scopes, allow } = typeof router.auth === 'object' ? router.auth : { scopes: [] };
+    const resource = known.get(identifier) ?? { identifier, name: router.name, scopes, ...(allow && { allow }) };
+    known.set(identifier, resource);
+    found.set(router.name, resource);
+  }
+  return found;
+}
+
+function guardOf(
+  { name }: RouterConfig,
+  resources: ReadonlyMap<string, ProtectedResource>,
+  guard: (resource: ProtectedResource) => Middleware,
+): Middleware {
+  const resource = resources.get(name);
+  if (resource === undefined) {
+    throw new Error('the rule names no one host to guard; set resource to a URL, or "auth": false to let everybody in');
+  }
+  return guard(resource);
+}
+
+/** Names of servers hold no slash. */
+function routed(name: string): string {
+  return `services/${name}`;
+}
+
+async function openRouted(config: ServiceConfig, { limits }: GatewayConfig, { log }: Parts): Promise<Service> {
+  const { service } = await import('./router/service.ts');
+  return serviceOf(config, service(config, { log, limits }));
+}
+
 /** What answers at a server's path: a bridge to its child, or its own HTTP. */
 async function openService(
   name: string,
@@ -174,7 +231,7 @@ async function openService(
 }
 
 function serviceOf(
-  config: McpServerConfig,
+  config: object,
   opened: AsyncDisposable & { service: Handler; quiesce(): void; status?: () => BridgeStatus },
 ): Service {
   return {
@@ -196,13 +253,13 @@ function hostRule(publicUrl: URL): string {
 }
 
 /** The hosts that the gateway is reached by, each once. */
-export function hostsOf({ publicUrl, mcpServers }: GatewayConfig): string[] {
+export function hostsOf({ publicUrl, mcpServers, routers }: GatewayConfig): string[] {
   const own = Object.values(mcpServers).flatMap(({ enabled, host }) =>
     enabled && host !== undefined ? [host.toLowerCase()] : [],
   );
   const origin =
     publicUrl === undefined ? [] : [publicUrl.hostname, ...(isLoopback(publicUrl.hostname) ? loopbackNames : [])];
-  return [...new Set([...origin, ...own])];
+  return [...new Set([...origin, ...own, ...routers.flatMap(({ rule }) => hostsOfRule(rule))])];
 }
 
 /** Monitors on this machine ask by plain HTTP. */

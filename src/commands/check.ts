@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { type GatewayConfig, loadConfig } from '../config.ts';
-import { startGateway } from '../gateway.ts';
+import { routeTable, startGateway } from '../gateway.ts';
 import { silent } from '../log.ts';
 import { isStdio } from '../mcp/config.ts';
 import { printTable } from './table.ts';
@@ -20,7 +20,7 @@ interface Finding {
 export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
   const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
   const findings: Finding[] = [{ what: 'configuration', verdict: 'ok', detail: 'valid' }, ...nobodyGetsIn(config)];
-  findings.push(...commandsOnPath(config));
+  findings.push(...commandsOnPath(config), ...(await routersAtWork(config)));
   if (!options.offline)
     findings.push(await portFree(config.entrypoints.http.listen), ...(await initializeEach(config)));
   if (options.json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
@@ -56,6 +56,21 @@ function commandsOnPath({ mcpServers }: GatewayConfig): Finding[] {
     if (found !== undefined) return [{ what, verdict: 'ok', detail: found }];
     const detail = `${server.command} is not a program on the PATH; install it or write its full path`;
     return [{ what, verdict: 'fault', detail }];
+  });
+}
+
+/** A router that cannot work is disabled alone, so that nothing else would tell. */
+async function routersAtWork(config: GatewayConfig): Promise<Finding[]> {
+  if (config.routers.length === 0) return [];
+  const table = await routeTable(config, silent);
+  return config.routers.flatMap(({ name }): Finding[] => {
+    const row = table.find((each) => each.name === name);
+    if (row === undefined) return [];
+    const { disabled, guarded, target, warnings } = row;
+    const what = `routers ${name}`;
+    if (disabled !== undefined) return [{ what, verdict: 'fault', detail: `disabled: ${disabled}` }];
+    const works: Finding = { what, verdict: 'ok', detail: `${guarded ? 'guarded' : 'public'}, ${target}` };
+    return [works, ...warnings.map((detail): Finding => ({ what, verdict: 'warning', detail }))];
   });
 }
 

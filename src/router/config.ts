@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { duration, size } from '../units.ts';
 import { addressSet } from './addresses.ts';
+import { routingConfig } from './routing-config.ts';
 
 const address = z.string().regex(/^(?:unix:.+|systemd(?::[\w.-]+)?|(?:\[[0-9a-fA-F:.]+\]|[^:[\]]*):\d{1,5})$/, {
   error: 'is no address; write "127.0.0.1:8080", ":443", "[::1]:8080", "unix:PATH" or "systemd"',
@@ -51,6 +52,7 @@ export const routerConfig = z.strictObject({
     .prefault({})
     .describe('Where the gateway listens.'),
   trustedProxies: addresses.default([]).describe('Proxies whose X-Forwarded-* and PROXY headers are believed.'),
+  ...routingConfig.shape,
   limits: limitsConfig.prefault({}).describe('What the gateway puts up with.'),
 });
 

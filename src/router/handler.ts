@@ -20,6 +20,10 @@ export interface Exchange {
   readonly log: Log;
   /** The whole request body, read once. Refuses with 413 beyond `limit` bytes, before reading where Content-Length tells. */
   body(limit: number): Promise<Buffer>;
+  /** Of the request to the service: what stages put in place of the client's own, by lower-case name. Empty removes one. */
+  readonly replaced?: Readonly<Record<string, string>>;
+  /** The whole body, where a stage before the service has read it already. */
+  readonly content?: Buffer;
   /** A WebSocket upgrade travels the same pipeline and meets the same guard. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
   /** Whom the access token speaks for. Set by the guard and by nothing else. */

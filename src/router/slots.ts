@@ -5,6 +5,10 @@ import { refusal } from './handler.ts';
 export interface Slots {
   /** Resolves with what gives the slot back. Refuses with 503 where the queue is full or the wait too long. */
   take(signal: AbortSignal): Promise<() => void>;
+  /** One that is free now, or undefined. */
+  tryTake(): (() => void) | undefined;
+  /** How many are out. */
+  readonly taken: number;
 }
 
 /** `wait` in seconds. */
@@ -21,12 +25,19 @@ export function slots(most: number, queue: number, wait: number): Slots {
       else taken -= 1;
     };
   };
+  const tryTake = () => {
+    if (taken >= most) return undefined;
+    taken += 1;
+    return release();
+  };
   return {
+    tryTake,
+    get taken() {
+      return taken;
+    },
     take(signal) {
-      if (taken < most) {
-        taken += 1;
-        return Promise.resolve(release());
-      }
+      const free = tryTake();
+      if (free) return Promise.resolve(free);
       if (waiting.size >= queue) return Promise.reject(busy());
       return new Promise((resolve, reject) => {
         const leave = () => {
@@ -53,6 +64,6 @@ export function slots(most: number, queue: number, wait: number): Slots {
   };
 }
 
-function busy() {
+export function busy() {
   return refusal(503, 'temporarily_unavailable', 'the server is busy; try again', { headers: { 'retry-after': '5' } });
 }

@@ -3,41 +3,81 @@
 import { callerHeaders, type Exchange } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
+/** What of the client's own words a service behind the gateway gets to see. */
+export interface Passed {
+  /** `endpoint`: an MCP server, which gets no token and no cookie. `site`: a web application, which lives by them. */
+  readonly as: 'endpoint' | 'site';
+  /** Whether the service sees the host that the client asked for. */
+  readonly hostHeader: boolean;
+}
+
 /** Meant for the gateway: MCP forbids passing a client's token on, and cookies are between a browser and us. */
 const ours = new Set(['authorization', 'cookie', 'origin', 'referer']);
 
+/** The gateway's cookies in a browser, over https and on a loopback port; oauth/cookies.ts names them. */
+const ownCookie = /^\s*(?:__Host-(?:browser|login)|(?:browser|login)-\d+)=/;
+
 /** The headers of the request to an upstream, as a flat list. `added` wins over what the client sent. */
-export function requestHeaders(exchange: Exchange, added: Readonly<Record<string, string>>): string[] {
+export function requestHeaders(
+  exchange: Exchange,
+  added: Readonly<Record<string, string>>,
+  passed: Passed = { as: 'endpoint', hostHeader: false },
+): string[] {
   const { req, caller, scheme, clientAddress } = exchange;
-  const replaced = new Set(Object.keys(added).map((name) => name.toLowerCase()));
+  const own = { ...exchange.replaced, ...lowerCase(added) };
   const listed = connectionListed(req.headers.connection);
   const headers: string[] = [];
+  const cookies: string[] = [];
   const raw = req.rawHeaders;
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = (raw[at] ?? '').toLowerCase();
+    const value = raw[at + 1] ?? '';
     if (name.startsWith(':') || headerClass(name) !== 'plain') continue;
-    if (ours.has(name) || replaced.has(name) || listed?.has(name)) continue;
-    headers.push(name, raw[at + 1] ?? '');
+    if (Object.hasOwn(own, name) || listed?.has(name)) continue;
+    if (!ours.has(name)) headers.push(name, value);
+    else if (passed.as === 'endpoint') continue;
+    else if (name === 'cookie') cookies.push(value);
+    // The token that our guard took is spent here; where there is no guard, it is none of ours.
+    else if (name !== 'authorization' || caller === undefined) headers.push(name, value);
   }
+  const others = withoutOwnCookies(cookies);
+  if (others !== '') headers.push('cookie', others);
   const forwarded = req.headers['x-forwarded-for'];
   headers.push('x-forwarded-for', typeof forwarded === 'string' ? `${forwarded}, ${clientAddress}` : clientAddress);
   headers.push('x-forwarded-proto', scheme);
-  if (req.headers.host !== undefined) headers.push('x-forwarded-host', req.headers.host);
-  if (caller !== undefined) headers.push(...Object.entries(callerHeaders(caller)).flat());
-  for (const [name, value] of Object.entries(added)) headers.push(name, value);
+  const host = req.headers[':authority'] ?? req.headers.host;
+  if (typeof host === 'string') headers.push('x-forwarded-host', host);
+  if (passed.hostHeader && typeof host === 'string' && own.host === undefined) headers.push('host', host);
+  const told = caller === undefined ? {} : callerHeaders(caller);
+  for (const [name, value] of Object.entries({ ...own, ...told })) if (value !== '') headers.push(name, value);
   return headers;
 }
 
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** RFC 9113 §8.2.3: HTTP/2 may split Cookie; HTTP/1.1 has it whole. Logins of the gateway are no business of a site on the same host. */
+function withoutOwnCookies(values: readonly string[]): string {
+  const pairs = values.flatMap((value) => value.split(/;\s*/));
+  return pairs.filter((pair) => pair !== '' && !ownCookie.test(pair)).join('; ');
+}
+
 /** The headers of the answer to the client. Framing stays, since the body goes through as it comes. */
-export function responseHeaders(raw: readonly (Buffer | string)[]): [name: string, value: string][] {
+export function responseHeaders(
+  raw: readonly (Buffer | string)[],
+  as: Passed['as'] = 'endpoint',
+): [name: string, value: string][] {
   const all: [string, string][] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
     all.push([String(raw[at]).toLowerCase(), Buffer.from(raw[at + 1] ?? '').toString('latin1')]);
   }
   const connection = all.filter(([name]) => name === 'connection').map(([, value]) => value);
   const listed = connectionListed(connection.length > 0 ? connection.join(',') : undefined);
-  return all.filter(([name]) => {
-    if (listed?.has(name) || name.startsWith('access-control-')) return false;
+  return all.filter(([name, value]) => {
+    if (listed?.has(name)) return false;
+    if (as === 'endpoint' && (name.startsWith('access-control-') || name === 'set-cookie')) return false;
+    if (name === 'set-cookie' && ownCookie.test(value)) return false;
     const found = headerClass(name);
     return found === 'plain' || found === 'managed' || name === 'content-length';
   });

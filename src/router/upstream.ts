@@ -4,22 +4,37 @@ import { type Dispatcher, errors, Pool } from 'undici';
 import type { Log } from '../log.ts';
 import { noteUpstream, noteUpstreamAborted } from './access-log.ts';
 import type { Limits } from './config.ts';
-import { type Answer, type Exchange, type Handler, type Refusal, refusal, streamed } from './handler.ts';
-import { hasBody } from './request-body.ts';
-import { type Slots, slots } from './slots.ts';
-import { requestHeaders, responseHeaders } from './upstream-headers.ts';
+import { type Answer, type Exchange, type Handler, Refusal, refusal, streamed } from './handler.ts';
+import { announcedLength, bodyStream, hasBody } from './request-body.ts';
+import { busy, type Slots, slots } from './slots.ts';
+import { type Passed, requestHeaders, responseHeaders } from './upstream-headers.ts';
 
 export interface Upstream extends AsyncDisposable {
   readonly service: Handler;
+  /** Requests and streams under way. */
+  readonly busy: number;
   /** Ends what only listens, so that a gateway which is about to stop need not wait for it. */
   quiesce(): void;
 }
 
 export interface UpstreamServer {
-  /** The endpoint itself: requests go to this URL, whatever path the client used. */
+  /** `http://`, `https://`, or `unix:` and the path of a socket. */
   readonly url: string;
   /** Added to every request. */
   readonly headers: Readonly<Record<string, string>>;
+  /** `endpoint`: requests go to the URL itself, whatever path the client used. `site`: the path is added to the URL's. [endpoint] */
+  readonly as?: Passed['as'];
+  /** Whether the service sees the host that the client asked for. [false] */
+  readonly passHostHeader?: boolean;
+  /** How an https server is verified. */
+  readonly tls?: UpstreamTls;
+}
+
+export interface UpstreamTls {
+  /** PEM of the authorities to believe instead of the usual ones. */
+  readonly ca?: string;
+  /** The name in its certificate, where it is not the host of its URL. */
+  readonly servername?: string;
 }
 
 /** An answer this small is sent in one write. In bytes. */
@@ -28,10 +43,11 @@ const smallAnswer = 64 * 1024;
 const mostRedirects = 2;
 
 export function upstream(server: UpstreamServer, { log, limits }: { log: Log; limits: Limits }): Upstream {
-  const endpoint = new URL(server.url);
+  const { url: endpoint, socketPath } = addressOf(server.url);
+  const passed = { as: server.as ?? 'endpoint', hostHeader: server.passHostHeader ?? false };
   const pool = new Pool(endpoint.origin, {
     pipelining: 1,
-    connect: { timeout: limits.connectTimeout * 1000 },
+    connect: { timeout: limits.connectTimeout * 1000, ...server.tls, ...(socketPath !== undefined && { socketPath }) },
     headersTimeout: limits.responseTimeout * 1000,
     // An event stream may be silent for as long as it likes; other answers are timed by the relay.
     bodyTimeout: 0,
@@ -41,28 +57,32 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   const streams = slots(limits.upstreamStreams, 0, 0);
   const listening = new Set<Exchange['res']>();
 
+  const base = endpoint.pathname.replace(/\/$/, '');
+
   return {
+    get busy() {
+      return calls.taken + streams.taken;
+    },
     async service(exchange) {
       const { req, res } = exchange;
-      noteUpstream(req, endpoint.origin);
+      noteUpstream(req, socketPath ?? endpoint.origin);
       const gone = new AbortController();
-      const onClose = () => gone.abort(new Error('the client has gone'));
-      res.once('close', onClose);
-      if (req.method === 'GET') {
+      res.once('close', () => gone.abort(new Error('the client has gone')));
+      const isEndpoint = passed.as === 'endpoint';
+      if (isEndpoint && req.method === 'GET') {
         listening.add(res);
         res.once('close', () => listening.delete(res));
       }
-      const body = hasBody(req) ? await exchange.body(limits.body) : null;
-      const path = `${endpoint.pathname}${endpoint.search || exchange.query}`;
-      const headers = requestHeaders(exchange, server.headers);
+      const path = isEndpoint
+        ? `${endpoint.pathname}${endpoint.search || exchange.query}`
+        : `${base}${exchange.path}${exchange.query}`;
+      const headers = requestHeaders(exchange, server.headers, passed);
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
-      const from = req.method === 'GET' ? streams : calls;
+      const from = isEndpoint && req.method === 'GET' ? streams : calls;
+      const body = await bodyFor(exchange, isEndpoint, limits.body);
+      const shared = { exchange, pool, endpoint, log, limits, passed, streams, listening, signal: gone.signal };
       try {
-        return await forward(
-          { exchange, pool, endpoint, from, log, limits, body, headers, signal: gone.signal },
-          path,
-          0,
-        );
+        return await forward({ ...shared, from, body, headers }, path, 0);
       } catch (error) {
         if (gone.signal.aborted) return streamed;
         throw error;
@@ -82,33 +102,53 @@ interface Forwarded {
   readonly pool: Pool;
   readonly endpoint: URL;
   readonly from: Slots;
+  readonly streams: Slots;
+  readonly listening: Set<Exchange['res']>;
   readonly log: Log;
   readonly limits: Limits;
-  readonly body: Buffer | null;
+  readonly passed: Passed;
+  /** A stream is opened when it is the request's turn, since opening it asks the client for it. */
+  readonly body: Buffer | null | 'stream';
   readonly headers: readonly string[];
   readonly signal: AbortSignal;
 }
 
+/** Small bodies are read whole, which is quicker and can be sent again; larger ones go through as they come. */
+async function bodyFor(exchange: Exchange, isEndpoint: boolean, limit: number): Promise<Forwarded['body']> {
+  const { req, content } = exchange;
+  if (content !== undefined) return content;
+  if (!hasBody(req)) return null;
+  const length = announcedLength(req);
+  const small = length !== undefined && length <= smallAnswer;
+  return isEndpoint || small ? exchange.body(limit) : 'stream';
+}
+
 async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
-  const { exchange, pool, from, body, headers, signal } = forwarded;
-  const release = await from.take(signal);
+  const { exchange, pool, from, limits, headers, signal, passed } = forwarded;
+  const slot = { release: await from.take(signal) };
   try {
+    const { req, res } = exchange;
+    const body = forwarded.body === 'stream' ? bodyStream(req, res, limits.body) : forwarded.body;
+    const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
+    const framed = length === undefined ? headers : [...headers, 'content-length', String(length)];
     const location = await new Promise<string | undefined>((resolve, reject) => {
-      const method = (exchange.req.method ?? 'GET') as Dispatcher.HttpMethod;
-      const relay = relayTo(forwarded, redirects < mostRedirects, resolve, reject);
-      pool.dispatch({ path, method, headers: [...headers], body }, relay);
+      const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
+      const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
+      const relay = relayTo(forwarded, slot, mayRedirect, resolve, reject);
+      pool.dispatch({ path, method, headers: [...framed], body }, relay);
     });
     if (location === undefined) return streamed;
-    release();
+    slot.release();
     return await forward(forwarded, location, redirects + 1);
   } finally {
-    release();
+    slot.release();
   }
 }
 
 /** Ends in `done`: undefined when the answer is through, or the path to go to instead. */
 function relayTo(
-  { exchange, log, limits, signal, endpoint }: Forwarded,
+  { exchange, log, limits, signal, endpoint, passed, streams, listening }: Forwarded,
+  slot: { release: () => void },
   mayRedirect: boolean,
   done: (location: string | undefined) => void,
   failed: (error: unknown) => void,
@@ -132,7 +172,7 @@ function relayTo(
     onResponseStart(controller, status) {
       if (status < 200) return;
       const raw = (controller.rawHeaders ?? []) as Buffer[];
-      const headers = responseHeaders(raw);
+      const headers = responseHeaders(raw, passed.as);
       const value = (name: string) => headers.find(([each]) => each === name)?.[1];
       // RFC 9110 §15.4.8, §15.4.9: method and body stay. Only within the server, whose address is none of the client's business.
       const location = value('location');
@@ -141,10 +181,19 @@ function relayTo(
         elsewhere = target?.origin === endpoint.origin ? `${target.pathname}${target.search}` : undefined;
         if (elsewhere !== undefined) return;
       }
-      for (const [name, text] of headers) if (name !== 'set-cookie') res.appendHeader(name, text);
+      const isStream = value('content-type')?.startsWith('text/event-stream') === true;
+      if (isStream && passed.as === 'site') {
+        // What stays must not use up what requests need.
+        const room = streams.tryTake();
+        if (room === undefined) return controller.abort(busy());
+        slot.release();
+        slot.release = room;
+        listening.add(res);
+        res.once('close', () => listening.delete(res));
+      }
+      for (const [name, text] of headers) res.appendHeader(name, text);
       res.statusCode = status;
       const length = Number(value('content-length') ?? Number.NaN);
-      const isStream = value('content-type')?.startsWith('text/event-stream') === true;
       if (length <= smallAnswer && req.method !== 'HEAD') small = [];
       else res.flushHeaders();
       if (isStream || limits.responseIdle === 0) return;
@@ -170,7 +219,7 @@ function relayTo(
     onResponseError(_controller, error) {
       settle();
       if (signal.aborted) return failed(error);
-      log.warn('upstream failed', { error, path: exchange.path });
+      if (!(error instanceof Refusal)) log.warn('upstream failed', { error, path: exchange.path });
       if (!res.headersSent) {
         for (const name of res.getHeaderNames()) if (!name.startsWith('access-control-')) res.removeHeader(name);
         return failed(answerFor(error));
@@ -185,9 +234,16 @@ function relayTo(
 
 /** RFC 9110 §15.6.3, §15.6.5: 504 where time ran out, 502 for everything else. No address of ours goes out. */
 function answerFor(error: Error): Refusal {
+  if (error instanceof Refusal) return error;
   const { code } = error as NodeJS.ErrnoException;
   const late = code !== undefined && /TIMEOUT|ETIMEDOUT/.test(code);
   return late
     ? refusal(504, 'temporarily_unavailable', 'the server did not answer in time', { cause: error })
     : refusal(502, 'temporarily_unavailable', 'the server cannot be reached', { cause: error });
+}
+
+/** Undici wants a URL for a unix socket, too; its host is what the service sees where the client's is not passed. */
+function addressOf(url: string): { readonly url: URL; readonly socketPath?: string } {
+  if (!url.startsWith('unix:')) return { url: new URL(url) };
+  return { url: new URL('http://localhost'), socketPath: url.slice('unix:'.length) };
 }

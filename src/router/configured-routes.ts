@@ -1,0 +1,77 @@
+/** The routers of the configuration as routes. A faulty one throws as it is built, which disables it and no other. */
+
+import { type Handler, type Middleware, type Route, refusal } from './handler.ts';
+import type { RouterConfig, ServiceConfig } from './routing-config.ts';
+import { compileRule } from './rule.ts';
+
+export interface RoutingParts {
+  readonly services: Readonly<Record<string, ServiceConfig>>;
+  /** The handler of a service by its name. */
+  service(name: string): Handler | undefined;
+  guard(router: RouterConfig): Middleware;
+}
+
+export function configuredRoutes(routers: readonly RouterConfig[], parts: RoutingParts): Route[] {
+  return routers.map((router) => {
+    const service = parts.service(router.service);
+    const guarded = router.auth !== false;
+    const middlewares = guarded ? [late(() => parts.guard(router))] : [];
+    return {
+      name: router.name,
+      rule: router.rule,
+      priority: router.priority,
+      guarded,
+      target: targetOf(router.service, parts.services[router.service]),
+      middlewares: service === undefined ? [late(() => noService(router.service, parts.services))] : middlewares,
+      service: service ?? nothing,
+    };
+  });
+}
+
+/** The hosts that a router's rule names, for certificates and discovery; none where the rule is faulty. */
+export function hostsOfRule(rule: string): string[] {
+  try {
+    return [...(compileRule(rule).hosts ?? [])].filter((host) => !host.startsWith('*'));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * The resource identifier of a guarded router: its own word, else the host of its rule and the longest path it names.
+ * Undefined where the rule leaves open which host that is.
+ */
+export function identifierOf({ rule, resource }: RouterConfig, publicUrl: URL): string | undefined {
+  if (resource !== undefined) return new URL(resource).href.replace(/\/$/, '');
+  let compiled: ReturnType<typeof compileRule>;
+  try {
+    compiled = compileRule(rule);
+  } catch {
+    return undefined;
+  }
+  const { hosts = new Set([publicUrl.hostname]), paths = [] } = compiled;
+  const [host = ''] = hosts;
+  if (hosts.size !== 1 || host.startsWith('*')) return undefined;
+  const origin = host === publicUrl.hostname ? publicUrl.origin : `${publicUrl.protocol}//${host}`;
+  const longest = paths.map(({ path }) => path).reduce((a, b) => (b.length > a.length ? b : a), '/');
+  return `${origin}${longest}`.replace(/\/+$/, '');
+}
+
+function late(build: () => Middleware): Middleware {
+  return (next) => build()(next);
+}
+
+function noService(name: string, services: RoutingParts['services']): never {
+  const known = Object.keys(services);
+  throw new Error(
+    `no service is called ${name}; ${known.length > 0 ? `there is ${known.join(', ')}` : 'add it to services'}`,
+  );
+}
+
+function targetOf(name: string, service: ServiceConfig | undefined): string {
+  return service === undefined ? name : `${name} (${service.servers.map(({ url }) => url).join(', ')})`;
+}
+
+function nothing(): never {
+  throw refusal(503, 'temporarily_unavailable', 'no server is available');
+}
