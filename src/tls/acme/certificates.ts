@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Log } from '../../log.ts';
 import { type Collection, collection, type Store } from '../../store/store.ts';
-import { type Certificate, readCertificate } from '../certificate.ts';
+import { type Certificate, covers, readCertificate } from '../certificate.ts';
 import type { AcmeConfig, IssuerConfig } from '../config.ts';
 import { waitAfter } from './back-off.ts';
 import type { Challenges } from './challenges.ts';
@@ -111,6 +111,9 @@ export function certificates(
         if (record.failures > 0 && issuer.testDirectory !== undefined)
           await from({ ...issuer, directory: issuer.testDirectory }, host, undefined);
         const got = await from(issuer, host, record.directory === issuer.directory ? record.chain : undefined);
+        // Nothing that cannot be served is kept: it would stand in the way of the one that is served now.
+        if (!covers(readCertificate(got.chain, got.key), host))
+          throw new AcmeProblem('unknown', `the issuer certified another name than ${host}`);
         await keep(host, { ...got, directory: issuer.directory, failures: 0, nextTry: 0 });
         log.info('certificate installed', {
           host,
