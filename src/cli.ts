@@ -17,10 +17,24 @@ const configOption = () => new Option('-c, --config <file>', 'the configuration 
 const stateDirOption = () => new Option('--state-dir <dir>', 'the state directory of the running gateway');
 const jsonOption = () => new Option('--json', 'print JSON');
 
-function verb(name: string, description: string, examples: readonly string[]): Command {
+function verb(name: string, description: string, examples: readonly string[], parent = program): Command {
   const lines = examples.map((example) => `  $ mcp-gateway ${example}`).join('\n');
-  return program.command(name).description(description).exitOverride().addHelpText('after', `\nExamples:\n${lines}`);
+  return parent.command(name).description(description).exitOverride().addHelpText('after', `\nExamples:\n${lines}`);
 }
+
+/** A verb for the running gateway. */
+function admin(name: string, description: string, examples: readonly string[], parent = program): Command {
+  return verb(name, description, examples, parent)
+    .addOption(configOption())
+    .addOption(stateDirOption())
+    .addOption(jsonOption());
+}
+
+const lifetime = (text: string) => {
+  if (/^[1-9]\d*(s|m|h|d)$/.test(text)) return text;
+  throw new InvalidArgumentError('Write it like 12h or 30d.');
+};
+const several = (value: string, former: readonly string[] = []) => [...former, value];
 
 verb('serve', 'run the gateway in the foreground until SIGTERM or SIGINT; SIGHUP reloads the configuration', [
   'serve -- npx -y @modelcontextprotocol/server-everything',
@@ -52,19 +66,86 @@ verb('routes', 'print the route table in match order', ['routes', 'routes -c gat
   .addOption(jsonOption())
   .action(async (options) => (await import('./commands/routes.ts')).routes(options));
 
-verb('status', 'show what the running gateway does: servers, children, sessions, certificates, requests', [
+admin('status', 'show what the running gateway does: servers, children, sessions, certificates, requests', [
   'status',
   'status --state-dir /var/lib/mcp-gateway --json',
-])
-  .addOption(configOption())
-  .addOption(stateDirOption())
-  .addOption(jsonOption())
-  .action(async (options) => (await import('./commands/status.ts')).status(options));
+]).action(async (options) => (await import('./commands/status.ts')).status(options));
 
-verb('reload', 'have the running gateway read its configuration anew, and say what is wrong with it', ['reload'])
-  .addOption(configOption())
-  .addOption(stateDirOption())
-  .action(async (options) => (await import('./commands/status.ts')).reload(options));
+admin('reload', 'have the running gateway read its configuration anew, and say what is wrong with it', [
+  'reload',
+]).action(async (options) => (await import('./commands/status.ts')).reload(options));
+
+const token = verb('token', 'personal tokens of the running gateway, for scripts that have no browser', [
+  'token issue --user octocat --server files --ttl 30d',
+]);
+admin('issue', 'make a token; it is shown once', ['token issue --user alice --server files --ttl 12h > token'], token)
+  .requiredOption('--user <name>', 'whom it speaks for: a name known here, or PROVIDER:SUBJECT')
+  .requiredOption('--server <name>', 'what it opens, by name or URL; may be repeated', several)
+  .option('--ttl <duration>', 'how long it is good', lifetime, '30d')
+  .option('--scope <scope>', 'what it may do there; may be repeated. [all that the servers ask for]', several)
+  .option('--name <text>', 'for people to tell it from others')
+  .action(async (options) => (await import('./commands/token.ts')).tokenIssue(options));
+admin('list', 'the tokens that are good', ['token list'], token).action(async (options) =>
+  (await import('./commands/token.ts')).tokenList(options),
+);
+admin('revoke', 'take a token back at once', ['token revoke ID'], token)
+  .argument('<id>', 'as "token list" shows it')
+  .action(async (id, options) => (await import('./commands/token.ts')).tokenRevoke(id, options));
+
+const client = verb('client', 'OAuth clients of the running gateway', ['client list', 'client show ID']);
+admin('list', 'the clients, and how many people let each in', ['client list --json'], client).action(async (options) =>
+  (await import('./commands/client.ts')).clientList(options),
+);
+admin('show', 'what a client said of itself, and who let it in', ['client show ID'], client)
+  .argument('<id>', 'its client_id')
+  .action(async (id, options) => (await import('./commands/client.ts')).clientShow(id, options));
+admin('delete', 'end a client and all its tokens', ['client delete ID'], client)
+  .argument('<id>', 'its client_id')
+  .action(async (id, options) => (await import('./commands/client.ts')).clientDelete(id, options));
+admin(
+  'add',
+  'register a client that cannot register itself',
+  ['client add --redirect-uri https://a.example/cb'],
+  client,
+)
+  .requiredOption('--redirect-uri <uri>', 'where codes may go; may be repeated', several)
+  .option('--name <text>', 'shown to people who are asked to let it in')
+  .option('--secret', 'give it a secret, which is shown once')
+  .action(async (options) => (await import('./commands/client.ts')).clientAdd(options));
+
+const user = verb('user', 'people who log in with a name and password', ['user add alice', 'user list']);
+admin(
+  'add',
+  'add a person; the password is read from the terminal or standard input',
+  ['user add alice', 'user add alice --print < password'],
+  user,
+)
+  .argument('<name>', 'what they log in as')
+  .option('--replace', 'give somebody a new password')
+  .option('--print', 'print the hash for auth.login.password.users of the configuration, and add nobody')
+  .action(async (name, options) => (await import('./commands/user.ts')).userAdd(name, options));
+admin('list', 'the people of the configuration and those added', ['user list'], user).action(async (options) =>
+  (await import('./commands/user.ts')).userList(options),
+);
+admin('remove', 'remove a person, who is logged out everywhere', ['user remove alice'], user)
+  .argument('<name>', 'what they log in as')
+  .action(async (name, options) => (await import('./commands/user.ts')).userRemove(name, options));
+
+const key = verb('key', 'the keys that access tokens are signed with', ['key list', 'key rotate']);
+admin('list', 'the keys, and which one signs', ['key list'], key).action(async (options) =>
+  (await import('./commands/key.ts')).keyList(options),
+);
+admin('rotate', 'sign with a new key; tokens that are out stay good', ['key rotate', 'key rotate --compromised'], key)
+  .option('--compromised', 'forget all former keys at once: every access token ends')
+  .action(async (options) => (await import('./commands/key.ts')).keyRotate(options));
+
+const cert = verb('cert', 'certificates of the running gateway', ['cert list', 'cert renew mcp.example.com']);
+admin('list', 'the certificates and their days left', ['cert list'], cert).action(async (options) =>
+  (await import('./commands/cert.ts')).certList(options),
+);
+admin('renew', 'order now, whatever the plan says', ['cert renew', 'cert renew mcp.example.com'], cert)
+  .argument('[host]', 'the host. [every one]')
+  .action(async (host, options) => (await import('./commands/cert.ts')).certRenew(host, options));
 
 const config = verb('config', 'print the JSON Schema of the configuration, or the configuration in effect', [
   'config schema > gateway.schema.json',

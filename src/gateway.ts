@@ -6,6 +6,7 @@ import type { GatewayConfig } from './config.ts';
 import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
 import type { Log } from './log.ts';
 import { openReaper } from './mcp/reaper.ts';
+import type { Administration } from './oauth/administration.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
 import { assemble, health, healthOr, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
@@ -23,6 +24,10 @@ export interface Gateway extends AsyncDisposable {
   /** Of the `admin` user made where no way to log in is configured. */
   readonly adminPassword: string | undefined;
   status(): Promise<GatewayStatus>;
+  /** Of the configuration at work. */
+  readonly administration: Administration;
+  /** Orders now from the ACME issuer; for every host where none is named. Rejects with the first problem and its mend. */
+  renewCertificates(host?: string): Promise<void>;
   /** Builds anew and swaps. Streams, sessions and children that the new configuration still has go on. Rejects with nothing changed. */
   reload(config: GatewayConfig): Promise<void>;
 }
@@ -68,6 +73,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);
 
+  const first = plan;
   const running = opening.move();
   return {
     publicUrl,
@@ -91,6 +97,14 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
         plan,
         requests: requests.counts(),
       }),
+    get administration() {
+      return (plan ?? first).administration;
+    },
+    async renewCertificates(host) {
+      if (tls === undefined)
+        throw new Error('tls is not configured here, so certificates are the business of the proxy in front');
+      await tls.renew(host);
+    },
     async reload(next) {
       const fixed = ['publicUrl', 'stateDir', 'store', 'entrypoints', 'trustedProxies', 'limits'] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));

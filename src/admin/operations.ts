@@ -1,13 +1,41 @@
 /** What an operator can have the running gateway do. */
 
+import { z } from 'zod';
 import type { Gateway } from '../gateway.ts';
-import type { Operations } from './socket.ts';
+import { clientMetadata } from '../oauth/client-metadata.ts';
+import type { Client } from '../oauth/clients.ts';
+import type { Grant } from '../oauth/grants.ts';
+import { refusal } from '../router/handler.ts';
+import type { Asked, Operations } from './socket.ts';
 
 export interface OperationsParts {
   readonly gateway: Gateway;
   /** Reads the configuration anew and puts it to work; rejects with all its faults and nothing changed. */
   reload(): Promise<void>;
 }
+
+/** A client as it is told to the operator: nothing here opens anything. */
+export interface ClientInfo extends Omit<Client, 'secretHash'> {
+  readonly grants: readonly GrantInfo[];
+}
+
+export type GrantInfo = Pick<Grant, 'id' | 'subject' | 'username' | 'resources' | 'scope' | 'createdAt' | 'usedAt'>;
+
+const newClient = z.strictObject({
+  redirectUris: z.array(z.string()),
+  name: z.string().optional(),
+  secret: z.boolean(),
+});
+const newUser = z.strictObject({ name: z.string(), hash: z.string(), replace: z.boolean() });
+const rotation = z.strictObject({ compromised: z.boolean() });
+const renewal = z.strictObject({ host: z.string().optional() });
+const newToken = z.strictObject({
+  user: z.string().min(1),
+  servers: z.array(z.string()).min(1),
+  scope: z.array(z.string()),
+  name: z.string().min(1).max(100),
+  lifetime: z.int().positive(),
+});
 
 export function operations({ gateway, reload }: OperationsParts): Operations {
   return {
@@ -16,5 +44,87 @@ export function operations({ gateway, reload }: OperationsParts): Operations {
       await reload();
       return { reloaded: true };
     },
+    ...clientOperations(gateway),
+    'GET /users': async () => ({ users: await gateway.administration.users.list() }),
+    'POST /users': async (asked) => {
+      const { name, hash, replace } = read(newUser, asked);
+      await gateway.administration.users.add(name, hash, { replace });
+      return { name };
+    },
+    'DELETE /users/*': async ({ name }) => {
+      await gateway.administration.users.remove(name);
+      return { name };
+    },
+    'GET /keys': async () => ({ keys: await gateway.administration.keys.list() }),
+    'POST /keys/rotate': (asked) => gateway.administration.keys.rotate(read(rotation, asked)),
+    'GET /certificates': async () => ({ certificates: (await gateway.status()).certificates }),
+    'POST /certificates/renew': async (asked) => {
+      await gateway.renewCertificates(read(renewal, asked).host);
+      return { certificates: (await gateway.status()).certificates };
+    },
+    'GET /tokens': async () => ({ tokens: await gateway.administration.tokens.list() }),
+    'POST /tokens': (asked) => gateway.administration.tokens.issue(read(newToken, asked)),
+    'DELETE /tokens/*': async ({ name }) => {
+      if (!(await gateway.administration.tokens.revoke(name)))
+        throw refusal(404, 'not_found', `there is no personal token ${name}`);
+      return { id: name };
+    },
   };
+}
+
+function clientOperations(gateway: Gateway): Operations {
+  const grantsOf = async (id: string) => {
+    const found: GrantInfo[] = [];
+    for await (const grant of gateway.administration.grants.ofClient(id)) {
+      const { subject, username, resources, scope, createdAt, usedAt } = grant;
+      // Without a use it is a code that was never redeemed, so nothing was given yet.
+      if (usedAt !== undefined) found.push({ id: grant.id, subject, username, resources, scope, createdAt, usedAt });
+    }
+    return found;
+  };
+  const infoOf = async ({ secretHash: _, ...client }: Client): Promise<ClientInfo> => ({
+    ...client,
+    grants: await grantsOf(client.id),
+  });
+  const known = async (id: string): Promise<Client> => {
+    const client = await gateway.administration.clients.find(id);
+    if (client === undefined) throw refusal(404, 'not_found', `there is no client ${id}`);
+    return client;
+  };
+  return {
+    'GET /clients': async () => {
+      const found: ClientInfo[] = [];
+      for await (const client of gateway.administration.clients.all()) found.push(await infoOf(client));
+      return { clients: found };
+    },
+    'GET /clients/*': async ({ name }) => infoOf(await known(name)),
+    'POST /clients': async (asked) => {
+      const { redirectUris, name, secret } = read(newClient, asked);
+      const metadata = clientMetadata({
+        redirect_uris: redirectUris,
+        token_endpoint_auth_method: secret ? 'client_secret_basic' : 'none',
+        ...(name !== undefined && { client_name: name }),
+      });
+      const registered = await gateway.administration.clients.register(metadata);
+      return {
+        ...(await infoOf(registered.client)),
+        ...(registered.secret !== undefined && { secret: registered.secret }),
+      };
+    },
+    'DELETE /clients/*': async ({ name }) => {
+      const { kind, id } = await known(name);
+      if (kind === 'configured')
+        throw refusal(409, 'configured', `${id} is a client of the configuration; take it out of auth.clients there`);
+      const { length } = await grantsOf(id);
+      await gateway.administration.clients.delete(id, 'operator');
+      return { id, grants: length };
+    },
+  };
+}
+
+function read<T>(schema: z.ZodType<T>, { body }: Asked): T {
+  const { success, data, error } = schema.safeParse(body);
+  if (success) return data;
+  const [issue] = error.issues;
+  throw refusal(400, 'invalid_request', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`);
 }

@@ -11,9 +11,10 @@ export async function status(options: GatewayOptions & { json?: true }): Promise
   else print(found);
 }
 
-export async function reload(options: GatewayOptions): Promise<void> {
-  await askGateway(options, 'POST', '/reload');
-  process.stdout.write('The configuration has been read anew and is at work.\n');
+export async function reload(options: GatewayOptions & { json?: true }): Promise<void> {
+  const answer = await askGateway(options, 'POST', '/reload');
+  const text = options.json ? JSON.stringify(answer) : 'The configuration has been read anew and is at work.';
+  process.stdout.write(`${text}\n`);
 }
 
 function print(found: GatewayStatus): void {

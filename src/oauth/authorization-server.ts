@@ -5,11 +5,12 @@ import type { Handler, Middleware, Route } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
 import { accessTokens } from './access-token.ts';
 import { accountPage } from './account.ts';
+import type { Administration } from './administration.ts';
 import { authorizeEndpoints } from './authorize.ts';
 import { browserSide, readableErrors } from './browser-side.ts';
 import { clientAssertions } from './client-assertion.ts';
 import { clientAuthentication } from './client-auth.ts';
-import { type Clients, clients } from './clients.ts';
+import { clients } from './clients.ts';
 import type { AuthConfig } from './config.ts';
 import { deviceAuthorizationEndpoint, deviceGrant, deviceGrantType, devicePage } from './device.ts';
 import { deviceCodes } from './device-codes.ts';
@@ -18,10 +19,12 @@ import { checks, guard } from './guard.ts';
 import { loginProviders } from './identity/providers.ts';
 import { introspectionEndpoint } from './introspect.ts';
 import { signingKeys } from './keys.ts';
+import { localUsers } from './local-users.ts';
 import { stillAllowed } from './login.ts';
 import { keySet, misplaced, resourceMetadata, resourceMetadataPath, serverMetadata } from './metadata.ts';
 import { metadataDocuments } from './metadata-document.ts';
 import { methods, refusedPath } from './methods.ts';
+import { personalTokens } from './personal-tokens.ts';
 import { isLoopbackHost } from './redirect-uri.ts';
 import { refreshTokens } from './refresh-token.ts';
 import { clientConfigurationEndpoint, registrationEndpoint } from './register.ts';
@@ -44,11 +47,6 @@ export interface AuthorizationServer {
   /** Bearer token to caller; 401 and 403 with the challenge otherwise. */
   guard(resource: ProtectedResource): Middleware;
   readonly administration: Administration;
-}
-
-/** What an operator may look at and change. */
-export interface Administration {
-  readonly clients: Clients;
 }
 
 export interface AuthorizationServerDeps {
@@ -75,6 +73,8 @@ export function authorizationServer(
   const access = accessTokens({ issuer, keys, grants: allGrants });
   const refresh = refreshTokens(store, allGrants, config.refreshGrace);
   const providers = loginProviders(config.login, store);
+  const users = localUsers(config.login.password, { store, grants: allGrants });
+  const tokens = personalTokens({ resources: guarded, grants: allGrants, accessTokens: access, users, providers });
   const assertions = clientAssertions({ issuer, store, fetchJson });
   const authenticate = clientAuthentication(allClients, assertions);
   const search = tokenSearch(access, refresh);
@@ -152,6 +152,6 @@ export function authorizationServer(
     ],
     verify: route('ForwardAuth', 'Path(`/verify`)', verifyEndpoint(check, guarded)),
     guard: (resource) => guard(check, resource),
-    administration: { clients: allClients },
+    administration: { clients: allClients, grants: allGrants, keys, users, tokens },
   };
 }

@@ -226,6 +226,8 @@ export function certificates(
         };
       }),
     async renew(host) {
+      if (host !== undefined && !hosts.includes(host))
+        throw new Error(`no certificate of ${host} is ordered here; there are those of ${hosts.join(', ')}`);
       await Promise.all((host === undefined ? hosts : [host]).map((each) => begin(each, true)));
     },
     async [Symbol.asyncDispose]() {
