@@ -161,6 +161,14 @@ config
   .addOption(configOption())
   .action(async (options) => (await import('./commands/config.ts')).configShow(options));
 
+const cert = verb('cert', 'certificates', ['cert import /etc/traefik/acme.json']);
+cert
+  .command('import <file>')
+  .description('take over the accounts and certificates of Traefik’s acme.json')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action(async (file: string, options) => (await import('./commands/cert-import.ts')).certImport(file, options));
+
 verb('version', 'print the version, the version of Node and whether this is the single executable', ['version --json'])
   .addOption(jsonOption())
   .action(async (options) => (await import('./commands/version.ts')).printVersion(options));

@@ -23,6 +23,8 @@ export interface Gateway extends AsyncDisposable {
   readonly table: Router['table'];
   /** Of the `admin` user made where no way to log in is configured. */
   readonly adminPassword: string | undefined;
+  /** PEM of the local authority, where certificates come from it. */
+  readonly rootFile: string | undefined;
   status(): Promise<GatewayStatus>;
   /** Of the configuration at work. */
   readonly administration: Administration;
@@ -84,6 +86,9 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       return plan?.router.table ?? [];
     },
     adminPassword: admin.password,
+    get rootFile() {
+      return tls?.rootFile;
+    },
     status: () =>
       gatewayStatus({
         startedAt,

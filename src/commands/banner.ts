@@ -2,6 +2,7 @@
 
 import type { Gateway } from '../gateway.ts';
 import type { PublishedServer } from '../plan.ts';
+import { trustAdvice } from '../tls/trust-advice.ts';
 import { version } from '../version.ts';
 
 /** Plain text, one empty line at its end. `took` in milliseconds. */
@@ -20,6 +21,7 @@ export function banner(gateway: Gateway, took: number): string {
     ...(gateway.adminPassword === undefined
       ? []
       : ['  Log in as  admin', `  Password   ${gateway.adminPassword}   (made for this run, shown only here)`, '']),
+    ...(gateway.rootFile === undefined ? [] : trustAdvice(gateway.rootFile)),
     ...(first === undefined ? [] : clientLines(first)),
     '',
   ].join('\n');

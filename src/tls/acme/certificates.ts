@@ -14,7 +14,7 @@ import { type Advice, adviceFor, renewalId, renewalTime } from './renewal.ts';
 import { trust } from './transport.ts';
 
 /** What the store has of one host. Times in milliseconds since the epoch. */
-interface CertificateRecord {
+export interface CertificateRecord {
   readonly chain?: string;
   readonly key?: string;
   /** Of the issuer it came from, which is asked when to renew it. */
@@ -64,6 +64,13 @@ const leaseLifetime = 15 * 60;
 const atOnce = 4;
 
 const untried: CertificateRecord = { failures: 0, nextTry: 0 };
+
+/** One account for each issuer and contact. */
+export function accountId(directory: string, email: string | undefined): string {
+  return createHash('sha256')
+    .update(`${directory}\n${email ?? ''}`)
+    .digest('base64url');
+}
 
 /** Returns at once: what the store has is served as soon as it is read, what is missing is ordered behind. */
 export function certificates(
@@ -137,9 +144,7 @@ export function certificates(
   const from = async (issuer: IssuerConfig, host: string, former: string | undefined) => {
     stop.signal.throwIfAborted();
     const accounts: Collection<Account> = collection(store, 'acme-account');
-    const id = createHash('sha256')
-      .update(`${issuer.directory}\n${config.email ?? ''}`)
-      .digest('base64url');
+    const id = accountId(issuer.directory, config.email);
     const book = {
       load: () => accounts.get(id),
       save: async (account: Account) => void (await accounts.set(id, account)),
