@@ -139,13 +139,24 @@ admin('rotate', 'sign with a new key; tokens that are out stay good', ['key rota
   .option('--compromised', 'forget all former keys at once: every access token ends')
   .action(async (options) => (await import('./commands/key.ts')).keyRotate(options));
 
-const cert = verb('cert', 'certificates of the running gateway', ['cert list', 'cert renew mcp.example.com']);
+const cert = verb('cert', 'certificates of the running gateway', [
+  'cert list',
+  'cert renew mcp.example.com',
+  'cert import /etc/traefik/acme.json',
+]);
 admin('list', 'the certificates and their days left', ['cert list'], cert).action(async (options) =>
   (await import('./commands/cert.ts')).certList(options),
 );
 admin('renew', 'order now, whatever the plan says', ['cert renew', 'cert renew mcp.example.com'], cert)
   .argument('[host]', 'the host. [every one]')
   .action(async (host, options) => (await import('./commands/cert.ts')).certRenew(host, options));
+
+cert
+  .command('import <file>')
+  .description('take over the accounts and certificates of Traefik’s acme.json')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action(async (file: string, options) => (await import('./commands/cert-import.ts')).certImport(file, options));
 
 const config = verb('config', 'print the JSON Schema of the configuration, or the configuration in effect', [
   'config schema > gateway.schema.json',
@@ -160,14 +171,6 @@ config
   .description('the configuration in effect, secrets masked')
   .addOption(configOption())
   .action(async (options) => (await import('./commands/config.ts')).configShow(options));
-
-const cert = verb('cert', 'certificates', ['cert import /etc/traefik/acme.json']);
-cert
-  .command('import <file>')
-  .description('take over the accounts and certificates of Traefik’s acme.json')
-  .addOption(configOption())
-  .addOption(jsonOption())
-  .action(async (file: string, options) => (await import('./commands/cert-import.ts')).certImport(file, options));
 
 verb('version', 'print the version, the version of Node and whether this is the single executable', ['version --json'])
   .addOption(jsonOption())
