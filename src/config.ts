@@ -8,7 +8,7 @@ import { logConfig } from './log-config.ts';
 import { bridgeLimits, mcpServersConfig } from './mcp/config.ts';
 import { authConfig } from './oauth/config.ts';
 import { limitsConfig, routerConfig } from './router/config.ts';
-import { defaultStore, storeConfig } from './store/config.ts';
+import { defaultStore, storeConfig, storeKeyConfig } from './store/config.ts';
 import { tlsConfig } from './tls/config.ts';
 
 const publicUrl = z
@@ -31,6 +31,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('Where keys, grants and the admin socket are kept; made with mode 0700. [`$STATE_DIRECTORY`, else none]'),
   store: storeConfig.optional(),
+  storeKey: storeKeyConfig.optional(),
   ...routerConfig.shape,
   tls: tlsConfig.optional().describe('Certificates for https'),
   auth: authConfig,
@@ -135,6 +136,10 @@ function conflictsOf(config: GatewayConfig): Fault[] {
   }
   if (config.store === 'file:' && config.stateDir === undefined) {
     faults.push({ path: 'store', message: '"file:" needs stateDir; set it, or write "file:PATH"' });
+  }
+  if (/^rediss?:/.test(config.store) && config.stateDir === undefined && config.storeKey === undefined) {
+    const message = 'is needed where the store is a Redis and there is no stateDir: private keys are sealed with it';
+    faults.push({ path: 'storeKey', message });
   }
   return faults;
 }

@@ -15,6 +15,8 @@ import type { Handler } from './router/handler.ts';
 import { requestCounts } from './router/request-counts.ts';
 import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
+import { rememberingReads } from './store/recent-reads.ts';
+import { ailmentOf } from './store/store.ts';
 import type { Tls } from './tls/tls.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -39,12 +41,19 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   await using opening = new AsyncDisposableStack();
   const startedAt = Date.now();
   const requests = requestCounts();
-  const store = opening.use(
-    await openStore(config.store, { log, ...(config.stateDir && { stateDir: config.stateDir }) }),
-  );
+  const { stateDir, storeKey } = config;
+  const opened = opening.use(await openStore(config.store, { log, stateDir, storeKey }));
+  // A grant says whether a token is live.
+  const store = rememberingReads(opened, 'grant');
   const reaper = opening.use(openReaper(log));
   const admin = await adminFor(config.auth);
-  const parts: Parts = { store, reaper, log, login: admin.login, ailment: () => (stopping ? 'stopping' : undefined) };
+  const parts: Parts = {
+    store,
+    reaper,
+    log,
+    login: admin.login,
+    ailment: async () => (stopping ? 'stopping' : ailmentOf(store)),
+  };
 
   let plan: Plan | undefined;
   let stopping = false;
@@ -62,7 +71,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   let tls: Tls | undefined;
   if (config.tls !== undefined && https !== undefined && config.publicUrl !== undefined) {
     const { openTls } = await import('./tls/tls.ts');
-    const { stateDir, publicUrl } = config;
+    const { publicUrl } = config;
     tls = opening.use(await openTls(config.tls, hostsOf(config), { publicUrl, stateDir, store, log }));
     const handler = tls.misdirected(serve);
     const secure = { options: tls.secure, attach: tls.attach };
@@ -111,7 +120,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       await tls.renew(host);
     },
     async reload(next) {
-      const fixed = ['publicUrl', 'stateDir', 'store', 'entrypoints', 'trustedProxies', 'limits'] as const;
+      const fixed = ['publicUrl', 'stateDir', 'store', 'storeKey', 'entrypoints', 'trustedProxies', 'limits'] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
       if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');
       if (changed.length > 0) throw new Error(`${changed.join(', ')} cannot change while the gateway runs; restart it`);
@@ -135,7 +144,13 @@ export async function routeTable(config: GatewayConfig, log: Log): Promise<Gatew
   await using store = memoryStore();
   await using reaper = openReaper(log);
   const publicUrl = config.publicUrl ?? new URL(`http://${config.entrypoints.http.listen}`);
-  const plan = await assemble(config, publicUrl, { store, reaper, log, login: undefined, ailment: () => undefined });
+  const plan = await assemble(config, publicUrl, {
+    store,
+    reaper,
+    log,
+    login: undefined,
+    ailment: async () => undefined,
+  });
   await plan.retire();
   return plan.router.table;
 }

@@ -22,7 +22,7 @@ export interface LogOptions {
 }
 
 const secretKey =
-  /secret|password|passwd|token$|^token|authorization|cookie|^code$|code_verifier|assertion|private|^key$|^hash$|otp/i;
+  /secret|password|passwd|token$|^token|authorization|cookie|^code$|code_verifier|assertion|private|^key$|^storeKey$|^hash$|otp/i;
 const redacted = '[redacted]';
 
 /** Whether what stands under this name is never to be shown. */

@@ -35,7 +35,7 @@ export interface Parts {
   /** Where the configuration names no way to log in: the one that was made for this run. */
   readonly login: AuthConfig['login'] | undefined;
   /** Why the gateway should get no requests now. */
-  ailment(): string | undefined;
+  ailment(): Promise<string | undefined>;
 }
 
 /** One configuration at work. */
@@ -278,7 +278,7 @@ function healthRoutes({ ailment }: Parts): Route[] {
     target: 'health',
     service,
   });
-  return [route('livez', () => health(undefined)), route('readyz', () => health(ailment()))];
+  return [route('livez', () => health(undefined)), route('readyz', async () => health(await ailment()))];
 }
 
 export function health(ailment: string | undefined): Reply {

@@ -1,7 +1,7 @@
 /** The keys access tokens are signed with: made on first need, shared through the store, published, rotated. */
 
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
-import { collection, type Store } from '../store/store.ts';
+import { collection, type Store, StoreUnavailable } from '../store/store.ts';
 
 export type SigningAlgorithm = 'RS256' | 'ES256' | 'EdDSA';
 
@@ -51,6 +51,8 @@ export interface SigningKeys {
 
 /** How long a process may answer from its copy of the key set, in seconds. */
 const copyLifetime = 5;
+/** Milliseconds for which a copy is good enough while the store cannot be asked. */
+const staleLifetime = 15_000;
 /** Longer than any copy of the key set is kept: ours, an HTTP cache's, or that of a verifier which just asked. */
 const publishAhead = 60;
 /** For how long after its expiry a token could still be looked at, and clocks that differ. */
@@ -63,7 +65,7 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
   const records = collection<KeyRecord>(store, 'signing-key');
   const pointers = collection<Current>(store, 'signing-key-current');
   const imported = new Map<string, Promise<{ priv: SigningKey; pub: SigningKey }>>();
-  let copy: { until: number; all: Promise<KeyRecord[]> } | undefined;
+  let copy: { until: number; all: Promise<KeyRecord[]>; readAt: number } | undefined;
 
   async function make(): Promise<KeyRecord> {
     const { privateKey } = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 });
@@ -98,8 +100,18 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
   function known(fresh = false): Promise<KeyRecord[]> {
     const now = seconds();
     if (fresh || copy === undefined || copy.until <= now) {
-      const all = load();
-      const mine = { until: now + copyLifetime, all };
+      const former = copy;
+      const readAt = Date.now();
+      const mine = { until: now + copyLifetime, all: load(), readAt };
+      mine.all = mine.all.catch((error: unknown) => {
+        // While the store is away tokens are still checked, for as long as grants are remembered.
+        if (!(error instanceof StoreUnavailable) || former === undefined || readAt - former.readAt > staleLifetime)
+          throw error;
+        mine.readAt = former.readAt;
+        mine.until = 0;
+        return former.all;
+      });
+      const { all } = mine;
       copy = mine;
       all.catch(() => {
         if (copy === mine) copy = undefined;

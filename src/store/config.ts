@@ -23,6 +23,14 @@ export const storeConfig = z
       '`?sentinel=NAME`, `?cluster=true`, `prefix=`, `ca=FILE`.',
   );
 
+export const storeKeyConfig = z
+  .string()
+  .min(32, 'is too short for a key; make one with: openssl rand -base64 32')
+  .describe(
+    'Seals private keys in the store; the same on every gateway. Give it as `{"$env"}` or `{"$file"}`. ' +
+      '[a file store.key, made in `stateDir` with mode 0600]',
+  );
+
 export type StoreConfig = z.infer<typeof storeConfig>;
 
 /** A file where there is a directory for state, else memory. */

@@ -8,7 +8,9 @@ import type { Store } from './store.ts';
 
 export interface OpenStoreOptions {
   /** Where `file:` without a path keeps its store.db. */
-  readonly stateDir?: string;
+  readonly stateDir?: string | undefined;
+  /** Seals private keys; without it a key file in the state directory, or beside the store's file. */
+  readonly storeKey?: string | undefined;
   readonly log: Log;
 }
 
@@ -22,16 +24,35 @@ export async function openStore(url: StoreConfig, options: OpenStoreOptions): Pr
       return memoryStore();
     }
     case 'file': {
+      const path = filePath(url.slice('file:'.length), options.stateDir);
       const { fileStore } = await import('./file-store.ts');
-      return fileStore(filePath(url.slice('file:'.length), options.stateDir));
+      return sealing(fileStore(path), options, `${path}.key`);
     }
     case 'redis':
     case 'rediss': {
       const { openRedisStore } = await import('./open-redis.ts');
-      return openRedisStore(url, options.log);
+      return sealing(await openRedisStore(url, options.log), options);
     }
     default:
       throw new Error(`store: ${JSON.stringify(scheme)} is not a kind of store`);
+  }
+}
+
+async function sealing(store: Store, { storeKey, stateDir }: OpenStoreOptions, beside?: string): Promise<Store> {
+  try {
+    const file = stateDir === undefined ? beside : join(stateDir, 'store.key');
+    if (storeKey === undefined && file === undefined)
+      throw new Error('store: private keys are sealed in it; set storeKey, or stateDir to have a key made');
+    const [{ sealedStore, checkSecret }, { storeKeyFile }] = await Promise.all([
+      import('./sealed.ts'),
+      import('./store-key.ts'),
+    ]);
+    const sealed = sealedStore(store, storeKey ?? storeKeyFile(file ?? ''));
+    await checkSecret(sealed);
+    return sealed;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
   }
 }
 

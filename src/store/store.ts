@@ -34,6 +34,17 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
+/** Why the store cannot be used now, if so. */
+export async function ailmentOf(store: Store): Promise<string | undefined> {
+  try {
+    await store.get('readyz');
+    return undefined;
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return error.message;
+    throw error;
+  }
+}
+
 /** One kind of record under its own prefix. */
 export interface Collection<T> {
   get(id: string): Promise<T | undefined>;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import RedisMock from 'ioredis-mock';
 import { silent } from '../../src/log.ts';
-import { openStore } from '../../src/store/open-store.ts';
+import { openRedisStore } from '../../src/store/open-redis.ts';
 import { redisStore } from '../../src/store/redis-store.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
@@ -13,7 +13,7 @@ const missing = await redisMissing();
 const shared = missing ? undefined : await startRedis();
 after(async () => shared?.[Symbol.asyncDispose]());
 
-const open = (url: string): Promise<Store> => openStore(url, { log: silent });
+const open = (url: string): Promise<Store> => openRedisStore(url, silent);
 /** A part of the shared server that nothing else writes to. */
 const own = () => `${shared?.url}/?prefix=${encodeURIComponent(`${randomBytes(6).toString('hex')}[*]:`)}`;
 
