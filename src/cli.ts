@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The verbs. Each one's code is loaded when it is called, so that none pays for the others at start. */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { VerbWords } from './commands/completion.ts';
 import { logLevels } from './log.ts';
 import { version } from './version.ts';
 
@@ -171,6 +172,50 @@ config
   .description('the configuration in effect, secrets masked')
   .addOption(configOption())
   .action(async (options) => (await import('./commands/config.ts')).configShow(options));
+
+verb('init', 'write a configuration to begin with, from flags or from answers at the terminal', [
+  'init',
+  'init --public-url https://mcp.example.com --github-client-id Iv1.0123 --allow octocat -- npx -y some-mcp-server',
+])
+  .argument('[command...]', 'after --: a first stdio server')
+  .addOption(new Option('-c, --config <file>', 'the file to write. [gateway.config.json]'))
+  .option('--force', 'overwrite the file where there is one')
+  .option('--public-url <url>', 'where people reach the gateway')
+  .option('--listen <host:port>', 'where to listen')
+  .option('--state-dir <dir>', 'where keys, grants and certificates are kept')
+  .addOption(new Option('--login <way>', 'how people log in').choices(['github', 'password']))
+  .option('--github-client-id <id>', 'client id of the GitHub OAuth app')
+  .option('--allow <login>', 'a GitHub user to let in, or *; may be repeated', several)
+  .option('--user <name>', 'the first user, whose password is read from the terminal or standard input')
+  .addOption(new Option('--certificates <source>', 'for https').choices(['acme', 'internal', 'none']))
+  .option('--email <address>', 'where the issuer of certificates may write to')
+  .option('--name <name>', 'the name of the server after --')
+  .addOption(jsonOption())
+  .action(async (command: string[], options) => (await import('./commands/init.ts')).init(command, options));
+
+verb('import', 'turn the servers of Claude Desktop, VS Code or Cursor into our configuration', [
+  'import ~/.config/Claude/claude_desktop_config.json',
+  'import .vscode/mcp.json -c gateway.config.json',
+])
+  .argument('<file>', 'where the client keeps its servers')
+  .addOption(new Option('-c, --config <file>', 'add them to this configuration. [print them]'))
+  .option('--force', 'replace servers of the same name')
+  .addOption(jsonOption())
+  .action(async (file, options) => (await import('./commands/import.ts')).importFile(file, options));
+
+verb('completion', 'print what makes a shell complete our verbs', [
+  'completion bash > /etc/bash_completion.d/mcp-gateway',
+  'completion fish > ~/.config/fish/completions/mcp-gateway.fish',
+])
+  .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
+  .action(async (shell) => (await import('./commands/completion.ts')).completion(shell, words('', program)));
+
+function words(path: string, command: Command): VerbWords[] {
+  const flags = command.options.flatMap(({ long, hidden }) => (hidden ? [] : (long ?? [])));
+  const below = command.commands.map((each) => each.name());
+  const own = { path, description: command.description(), words: [...below, ...flags, '--help'] };
+  return [own, ...command.commands.flatMap((each) => words(`${path} ${each.name()}`.trim(), each))];
+}
 
 verb('version', 'print the version, the version of Node and whether this is the single executable', ['version --json'])
   .addOption(jsonOption())

@@ -4,7 +4,13 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 
 /** Whether somebody is there to be asked. */
-const interactive = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+export const interactive = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
+/** The answer, or `fallback` where it is empty. Rejects where the input ends. */
+export async function ask(question: string, fallback = ''): Promise<string> {
+  const hint = fallback === '' ? '' : ` [${fallback}]`;
+  return (await answerTo(`${question}${hint}: `, process.stderr)).trim() || fallback;
+}
 
 /** Typed twice at a terminal, else the first line of standard input. */
 export async function newPassword(who: string): Promise<string> {
