@@ -14,6 +14,7 @@ import { allowOrigins, origins } from './router/allow-origins.ts';
 import { configuredRoutes, hostsOfRule, identifierOf } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
 import type { Handler, Middleware, Reply, Route } from './router/handler.ts';
+import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
 import type { RouterConfig, ServiceConfig } from './router/routing-config.ts';
 import type { Store } from './store/store.ts';
@@ -132,10 +133,12 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       service: service.handler,
     });
   }
+  const held = building.use(new AsyncDisposableStack());
   routes.push(
     ...configuredRoutes(config.routers, {
       services: config.services,
       service: (name) => services.get(routed(name))?.handler,
+      middleware: middlewareBuilder(config.middlewares, held),
       guard: (router) => guardOf(router, ofRouters, authorization.guard),
     }),
   );
@@ -148,7 +151,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     administration: authorization.administration,
     async retire(next) {
       const over = [...services].filter(([name, service]) => next?.services.get(name) !== service);
-      await Promise.all(over.map(([, service]) => service[Symbol.asyncDispose]()));
+      await Promise.all([held.disposeAsync(), ...over.map(([, service]) => service[Symbol.asyncDispose]())]);
     },
   };
 }

@@ -8,6 +8,8 @@ export interface RoutingParts {
   readonly services: Readonly<Record<string, ServiceConfig>>;
   /** The handler of a service by its name. */
   service(name: string): Handler | undefined;
+  /** Throws where there is none of that name, or it cannot be built. */
+  middleware(name: string): Middleware;
   guard(router: RouterConfig): Middleware;
 }
 
@@ -15,7 +17,8 @@ export function configuredRoutes(routers: readonly RouterConfig[], parts: Routin
   return routers.map((router) => {
     const service = parts.service(router.service);
     const guarded = router.auth !== false;
-    const middlewares = guarded ? [late(() => parts.guard(router))] : [];
+    const middlewares = router.middlewares.map((name) => late(() => parts.middleware(name)));
+    if (guarded) middlewares.push(late(() => parts.guard(router)));
     return {
       name: router.name,
       rule: router.rule,

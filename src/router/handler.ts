@@ -24,6 +24,8 @@ export interface Exchange {
   readonly replaced?: Readonly<Record<string, string>>;
   /** The whole body, where a stage before the service has read it already. */
   readonly content?: Buffer;
+  /** Bytes of body that a stage before the service allows; the service's own limit holds as well. */
+  readonly mostBody?: number;
   /** A WebSocket upgrade travels the same pipeline and meets the same guard. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
   /** Whom the access token speaks for. Set by the guard and by nothing else. */

@@ -1,6 +1,7 @@
 /** Slice of the configuration: what else is behind the gateway, in Traefik's words. */
 
 import { z } from 'zod';
+import { middlewaresConfig } from './middlewares/config.ts';
 
 /** Above it stand the gateway's own routes. */
 const highestPriority = Number.MAX_SAFE_INTEGER - 1000;
@@ -30,6 +31,7 @@ const routerConfig = z.strictObject({
     .max(highestPriority)
     .default(0)
     .describe('The highest router that matches answers; 0 stands for the length of the rule.'),
+  middlewares: z.array(z.string()).default([]).describe('Names of middlewares, outermost first.'),
   service: z.string().describe('Name of the service that answers.'),
   auth: z
     .union([z.boolean(), routerAuth])
@@ -75,6 +77,7 @@ export const routingConfig = z.strictObject({
     .record(z.string().regex(/^[\w.-]+$/), service)
     .default({})
     .describe('Servers that routers name, by name.'),
+  middlewares: middlewaresConfig,
 });
 
 export type RouterConfig = z.output<typeof routerConfig>;

@@ -128,7 +128,10 @@ async function forward(forwarded: Forwarded, path: string, redirects: number): P
   const slot = { release: await from.take(signal) };
   try {
     const { req, res } = exchange;
-    const body = forwarded.body === 'stream' ? bodyStream(req, res, limits.body) : forwarded.body;
+    const body =
+      forwarded.body === 'stream'
+        ? bodyStream(req, res, Math.min(limits.body, exchange.mostBody ?? limits.body))
+        : forwarded.body;
     const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
     const framed = length === undefined ? headers : [...headers, 'content-length', String(length)];
     const location = await new Promise<string | undefined>((resolve, reject) => {

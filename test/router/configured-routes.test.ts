@@ -1,37 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { identifierOf } from '../../src/router/configured-routes.ts';
 import { routingConfig } from '../../src/router/routing-config.ts';
 import { signedIn, testGateway } from '../support/oauth-client.ts';
+import { site } from '../support/site.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-
-interface Site extends AsyncDisposable {
-  readonly url: string;
-  readonly seen: IncomingMessage[];
-}
-
-async function site(answer: RequestListener, at: { path?: string } = {}): Promise<Site> {
-  const seen: IncomingMessage[] = [];
-  const server = createServer((req, res) => {
-    seen.push(req);
-    answer(req, res);
-  });
-  server.listen(at.path === undefined ? { port: 0, host: '127.0.0.1' } : at);
-  await once(server, 'listening');
-  const url = at.path === undefined ? `http://127.0.0.1:${(server.address() as AddressInfo).port}` : `unix:${at.path}`;
-  return {
-    url,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 const naming =
   (name: string): RequestListener =>
