@@ -41,8 +41,13 @@ export const configSchema = z.strictObject({
 });
 
 type Parsed = z.output<typeof configSchema>;
+interface Listening {
+  readonly listen: string;
+  readonly proxyProtocol: boolean;
+}
+
 export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir' | 'entrypoints'> {
-  readonly entrypoints: { readonly http: { readonly listen: string }; readonly https?: { readonly listen: string } };
+  readonly entrypoints: { readonly http: Listening; readonly https?: Listening };
   readonly store: string;
   readonly stateDir: string | undefined;
 }
@@ -92,8 +97,11 @@ function withDefaults(parsed: Parsed, env: NodeJS.ProcessEnv): GatewayConfig {
 }
 
 function entrypointsOf({ entrypoints: { http, https }, tls }: Parsed): GatewayConfig['entrypoints'] {
-  if (tls === undefined && https === undefined) return { http: { listen: http.listen ?? '127.0.0.1:8080' } };
-  return { http: { listen: http.listen ?? ':80' }, https: { listen: https?.listen ?? ':443' } };
+  if (tls === undefined && https === undefined) return { http: { ...http, listen: http.listen ?? '127.0.0.1:8080' } };
+  return {
+    http: { ...http, listen: http.listen ?? ':80' },
+    https: { proxyProtocol: https?.proxyProtocol ?? false, listen: https?.listen ?? ':443' },
+  };
 }
 
 /** What each key allows by itself and the whole does not. */
@@ -110,7 +118,7 @@ function conflictsOf(config: GatewayConfig): Fault[] {
     const message = `is needed where ${open[1].listen} is listened on: it is the base of every URL the gateway prints`;
     faults.push({ path: 'publicUrl', message });
   }
-  faults.push(...tlsConflicts(config));
+  faults.push(...tlsConflicts(config), ...proxyConflicts(config));
   const places = new Map<string, string>();
   for (const [name, server] of Object.entries(config.mcpServers)) {
     const place = server.host === undefined ? (server.path ?? `/${name}/mcp`) : `//${server.host.toLowerCase()}/mcp`;
@@ -142,6 +150,16 @@ function conflictsOf(config: GatewayConfig): Fault[] {
     faults.push({ path: 'storeKey', message });
   }
   return faults;
+}
+
+function proxyConflicts({ entrypoints, trustedProxies }: GatewayConfig): Fault[] {
+  return Object.entries(entrypoints).flatMap(([name, { listen, proxyProtocol }]): Fault[] => {
+    const path = `entrypoints.${name}.proxyProtocol`;
+    if (!proxyProtocol) return [];
+    if (trustedProxies.length === 0) return [{ path, message: 'is believed from trustedProxies alone; name them' }];
+    if (listen.startsWith('unix:')) return [{ path, message: 'needs an entrypoint that listens on an IP address' }];
+    return [];
+  });
 }
 
 function tlsConflicts({ tls, entrypoints, publicUrl, stateDir, store }: GatewayConfig): Fault[] {

@@ -75,11 +75,15 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     tls = opening.use(await openTls(config.tls, hostsOf(config), { publicUrl, stateDir, store, log }));
     const handler = tls.misdirected(serve);
     const secure = { options: tls.secure, attach: tls.attach };
-    const entrypoint = opening.use(await listen({ ...entry, address: https.listen, secure }, handler));
+    const entrypoint = opening.use(
+      await listen({ ...entry, address: https.listen, proxyProtocol: https.proxyProtocol, secure }, handler),
+    );
     entrypoints.push({ name: 'https', entrypoint });
   }
   const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
-  const entrypoint = opening.use(await listen({ ...entry, address: http.listen }, plain));
+  const entrypoint = opening.use(
+    await listen({ ...entry, address: http.listen, proxyProtocol: http.proxyProtocol }, plain),
+  );
   entrypoints.push({ name: 'http', entrypoint });
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);

@@ -35,17 +35,26 @@ export const limitsConfig = z.strictObject({
     .describe('A server that stops in the middle of an answer is cut; event streams are not.'),
 });
 
+const proxyProtocol = z
+  .boolean()
+  .default(false)
+  .describe('Every connection from trustedProxies begins with a PROXY header, version 1 or 2, that names the client.');
+
 export const routerConfig = z.strictObject({
   entrypoints: z
     .strictObject({
       http: z
         .strictObject({
           listen: address.optional().describe('Address of the plain HTTP entrypoint. [127.0.0.1:8080, with tls :80]'),
+          proxyProtocol,
         })
         .prefault({})
         .describe('The plain HTTP entrypoint; with tls it only answers certificate issuers and redirects to https.'),
       https: z
-        .strictObject({ listen: address.optional().describe('Address of the HTTPS entrypoint. [:443]') })
+        .strictObject({
+          listen: address.optional().describe('Address of the HTTPS entrypoint. [:443]'),
+          proxyProtocol,
+        })
         .optional()
         .describe('The HTTPS entrypoint; needs tls.'),
     })

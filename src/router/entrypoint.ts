@@ -12,6 +12,7 @@ import { bind } from './bind.ts';
 import type { Handler } from './handler.ts';
 import { listenOptions } from './listen-address.ts';
 import { peerAddress } from './peer.ts';
+import { expectProxyHeaders } from './proxied-sockets.ts';
 import { writeReply } from './reply.ts';
 import { type Serving, serving } from './serve.ts';
 import { linger } from './socket-close.ts';
@@ -21,6 +22,8 @@ export interface EntrypointOptions {
   readonly address: string;
   /** Addresses and CIDR ranges whose X-Forwarded-* headers are believed. [none] */
   readonly trustedProxies?: readonly string[];
+  /** Whether connections from trusted proxies begin with a PROXY header. [false] */
+  readonly proxyProtocol?: boolean;
   readonly limits: EntrypointLimits;
   readonly log: Log;
   /** Whether one line is logged for each request. [true] */
@@ -70,6 +73,7 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
   options.secure?.attach(server as unknown as TlsServer);
   const exchanges = serving({ trusted, log, accessLog, observe, encrypted: options.secure !== undefined }, handler);
   const sockets = new Set<Socket>();
+  if (options.proxyProtocol) expectProxyHeaders(server, trusted, limits.headTimeout * 1000);
   join(server, exchanges, sockets, limits.stall);
   await bind(server, at, options.address);
 
