@@ -41,9 +41,10 @@ export const configSchema = z.strictObject({
 });
 
 type Parsed = z.output<typeof configSchema>;
+
 interface Listening {
   readonly listen: string;
-  readonly proxyProtocol: boolean;
+  readonly proxyProtocol?: boolean;
 }
 
 export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir' | 'entrypoints'> {

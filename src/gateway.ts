@@ -76,13 +76,13 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     const handler = tls.misdirected(serve);
     const secure = { options: tls.secure, attach: tls.attach };
     const entrypoint = opening.use(
-      await listen({ ...entry, address: https.listen, proxyProtocol: https.proxyProtocol, secure }, handler),
+      await listen({ ...entry, address: https.listen, proxyProtocol: https.proxyProtocol ?? false, secure }, handler),
     );
     entrypoints.push({ name: 'https', entrypoint });
   }
   const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
   const entrypoint = opening.use(
-    await listen({ ...entry, address: http.listen, proxyProtocol: http.proxyProtocol }, plain),
+    await listen({ ...entry, address: http.listen, proxyProtocol: http.proxyProtocol ?? false }, plain),
   );
   entrypoints.push({ name: 'http', entrypoint });
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
