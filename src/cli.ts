@@ -159,6 +159,25 @@ cert
   .addOption(jsonOption())
   .action(async (file: string, options) => (await import('./commands/cert-import.ts')).certImport(file, options));
 
+verb('backup', 'write clients, grants, keys and certificates to a file that only its owner may read', [
+  'backup gateway.backup',
+])
+  .argument('<file>', 'written anew; the former one stays until the new one is whole')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action(async (file: string, options) => (await import('./commands/backup.ts')).backup(file, options));
+
+verb(
+  'restore',
+  'read a backup into the store, also one of another kind, or take over the clients of mcp-oauth-gateway',
+  ['restore gateway.backup', 'restore --replace gateway.backup', 'restore oauth-backup-20250101-000000.json'],
+)
+  .argument('<file>', 'as "backup" wrote it, or the JSON backup of mcp-oauth-gateway')
+  .option('--replace', 'delete what the store has before')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action(async (file: string, options) => (await import('./commands/restore.ts')).restore(file, options));
+
 const config = verb('config', 'print the JSON Schema of the configuration, or the configuration in effect', [
   'config schema > gateway.schema.json',
   'config show -c gateway.config.json',

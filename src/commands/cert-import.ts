@@ -12,7 +12,8 @@ export async function certImport(file: string, options: { config?: string; json?
     throw new Error('store is memory:, which forgets what is imported; set stateDir or another store');
   await using store = await openStore(config.store, {
     log: silent,
-    ...(config.stateDir !== undefined && { stateDir: config.stateDir }),
+    stateDir: config.stateDir,
+    storeKey: config.storeKey,
   });
   const imported = await importTraefik(textOf(file), store, Date.now()).catch((error: Error) => {
     throw new Error(`${file} ${error.message}`, { cause: error });

@@ -8,7 +8,8 @@ import type { Client, Registration } from './clients.ts';
 import { OAuthError } from './errors.ts';
 import { hashed, hashMatches, newSecret } from './secrets.ts';
 
-interface ClientRecord {
+/** As it is stored under `client:ID`. */
+export interface ClientRecord {
   readonly id: string;
   readonly metadata: ClientMetadata;
   readonly secretHash?: string;

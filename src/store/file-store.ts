@@ -1,5 +1,6 @@
 /** The store of one host: a SQLite file, synced to disk before anything is promised. */
 
+import type { SQLOutputValue } from 'node:sqlite';
 import { openDatabase } from './database-file.ts';
 import { groupCommit, unavailable } from './group-commit.ts';
 import { jsonText } from './json-text.ts';
@@ -28,8 +29,8 @@ export function fileStore(path: string): Store {
     renew: database.prepare(`update records set value = :value, ends_at = :end where key = :key and ${alive}`),
     count: database.prepare('update records set value = :value where key = :key'),
     delete: database.prepare(`delete from records where key = :key and ${alive}`),
-    from: database.prepare(`select key from records where key >= :key and ${alive} order by key limit ${keysAtOnce}`),
-    after: database.prepare(`select key from records where key > :key and ${alive} order by key limit ${keysAtOnce}`),
+    from: database.prepare(`select * from records where key >= :key and ${alive} order by key limit ${keysAtOnce}`),
+    after: database.prepare(`select * from records where key > :key and ${alive} order by key limit ${keysAtOnce}`),
     expired: database.prepare('select 1 from records where ends_at <= :now limit 1'),
     sweep: database.prepare(`delete from records where key in
       (select key from records where ends_at <= :now order by ends_at limit ${sweptAtOnce})`),
@@ -54,6 +55,21 @@ export function fileStore(path: string): Store {
   function valueAt(key: string): unknown {
     const row = statements.get.get({ key, now: Date.now() });
     return row === undefined ? undefined : JSON.parse(String(row.value));
+  }
+
+  async function* rows(prefix: string): AsyncIterable<Record<string, SQLOutputValue>> {
+    let query = statements.from;
+    let key = prefix;
+    for (;;) {
+      const page = read(() => query.all({ key, now: Date.now() }));
+      for (const row of page) {
+        key = String(row.key);
+        if (!key.startsWith(prefix)) return;
+        yield row;
+      }
+      if (page.length < keysAtOnce) return;
+      query = statements.after;
+    }
   }
 
   async function sweep(): Promise<void> {
@@ -97,17 +113,12 @@ export function fileStore(path: string): Store {
       });
     },
     async *keys(prefix) {
-      let query = statements.from;
-      let key = prefix;
-      for (;;) {
-        const rows = read(() => query.all({ key, now: Date.now() }));
-        for (const row of rows) {
-          key = String(row.key);
-          if (!key.startsWith(prefix)) return;
-          yield key;
-        }
-        if (rows.length < keysAtOnce) return;
-        query = statements.after;
+      for await (const { key } of rows(prefix)) yield String(key);
+    },
+    async *records(prefix) {
+      for await (const { key, value, ends_at } of rows(prefix)) {
+        const endsAt = ends_at === null ? {} : { endsAt: Number(ends_at) };
+        yield { key: String(key), value: JSON.parse(String(value)), ...endsAt };
       }
     },
     async [Symbol.asyncDispose]() {

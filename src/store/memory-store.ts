@@ -91,6 +91,16 @@ export function memoryStore({ limit = 2 ** 28, counterLimit = 2 ** 25 }: MemoryS
     put(key, entry, 'counters');
   }
 
+  async function* keys(prefix: string): AsyncIterable<string> {
+    mustBeOpen();
+    let scanned = 0;
+    for (const key of entries.keys()) {
+      if (key.startsWith(prefix) && live(key) !== undefined) yield key;
+      scanned += 1;
+      if (scanned % scannedPerTurn === 0) await setImmediate();
+    }
+  }
+
   return {
     async get(key) {
       return live(key)?.value;
@@ -118,13 +128,11 @@ export function memoryStore({ limit = 2 ** 28, counterLimit = 2 ** 25 }: MemoryS
       entries.set(key, { ...former, value });
       return value;
     },
-    async *keys(prefix) {
-      mustBeOpen();
-      let scanned = 0;
-      for (const key of entries.keys()) {
-        if (key.startsWith(prefix) && live(key) !== undefined) yield key;
-        scanned += 1;
-        if (scanned % scannedPerTurn === 0) await setImmediate();
+    keys,
+    async *records(prefix) {
+      for await (const key of keys(prefix)) {
+        const { value, endsAt = 0 } = live(key) ?? {};
+        if (value !== undefined) yield { key, value, ...(Number.isFinite(endsAt) && { endsAt }) };
       }
     },
     async [Symbol.asyncDispose]() {

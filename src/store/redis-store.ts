@@ -14,6 +14,9 @@ const keysAtOnce = 1000;
 const countScript = `if redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'NX') then return 1 end
 return redis.call('INCR', KEYS[1])`;
 
+/** A value and the time it has left, of one moment. */
+const readScript = `return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}`;
+
 /** Takes over `client`. As durable as Redis is configured to be (docs/storage.md). */
 export function redisStore(client: RedisClient, prefix: string): Store {
   let open = true;
@@ -46,6 +49,23 @@ export function redisStore(client: RedisClient, prefix: string): Store {
     }
   }
 
+  async function* pages(wanted: string): AsyncIterable<string[]> {
+    const pattern = `${(prefix + wanted).replace(/[\\*?[\]]/g, '\\$&')}*`;
+    // SCAN may name a key twice.
+    const seen = new Set<string>();
+    const nodes = await ask(async () => (client instanceof Cluster ? client.nodes('master') : [client as Redis]));
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const [next, found] = await ask(() => node.scan(cursor, 'MATCH', pattern, 'COUNT', keysAtOnce));
+        cursor = next;
+        const fresh = [...new Set(found)].filter((key) => !seen.has(key));
+        for (const key of fresh) seen.add(key);
+        yield fresh.map((key) => key.slice(prefix.length));
+      } while (cursor !== '0');
+    }
+  }
+
   return {
     async get(key) {
       const text = await ask(() => client.get(prefix + key));
@@ -71,22 +91,16 @@ export function redisStore(client: RedisClient, prefix: string): Store {
       return Number(await ask(() => client.eval(countScript, 1, prefix + key, life)));
     },
     async *keys(wanted) {
-      const start = prefix + wanted;
-      const pattern = `${start.replace(/[\\*?[\]]/g, '\\$&')}*`;
-      // SCAN may name a key twice.
-      const seen = new Set<string>();
-      const nodes = await ask(async () => (client instanceof Cluster ? client.nodes('master') : [client as Redis]));
-      for (const node of nodes) {
-        let cursor = '0';
-        do {
-          const [next, found] = await ask(() => node.scan(cursor, 'MATCH', pattern, 'COUNT', keysAtOnce));
-          cursor = next;
-          for (const key of found) {
-            if (seen.has(key)) continue;
-            seen.add(key);
-            yield key.slice(prefix.length);
-          }
-        } while (cursor !== '0');
+      for await (const page of pages(wanted)) yield* page;
+    },
+    async *records(wanted) {
+      for await (const page of pages(wanted)) {
+        const read = (key: string) =>
+          ask(() => client.eval(readScript, 1, prefix + key)) as Promise<[string | null, number]>;
+        for (const [index, [text, left]] of (await Promise.all(page.map(read))).entries()) {
+          if (text === null) continue;
+          yield { key: page[index] ?? '', value: JSON.parse(text), ...(left >= 0 && { endsAt: Date.now() + left }) };
+        }
       }
     },
     async [Symbol.asyncDispose]() {

@@ -24,6 +24,10 @@ export function sealedStore(store: Store, secret: string): Store {
       const value = await store.get(name);
       return value === undefined || !isSealed(name) ? value : unseal(key, name, value);
     },
+    async *records(prefix) {
+      for await (const record of store.records(prefix))
+        yield isSealed(record.key) ? { ...record, value: unseal(key, record.key, record.value) } : record;
+    },
     set: async (name, value, options) => store.set(name, isSealed(name) ? seal(key, name, value) : value, options),
   };
 }

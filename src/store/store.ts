@@ -27,6 +27,15 @@ export interface Store extends AsyncDisposable {
   increment(key: string, ttl: number): Promise<number>;
   /** Live keys with this prefix, in no order; keys written meanwhile may or may not appear. */
   keys(prefix: string): AsyncIterable<string>;
+  /** Live records whole, as `keys` lists them: for backups. */
+  records(prefix: string): AsyncIterable<StoredRecord>;
+}
+
+export interface StoredRecord {
+  readonly key: string;
+  readonly value: unknown;
+  /** Milliseconds since the epoch; absent for what stays until deleted. */
+  readonly endsAt?: number;
 }
 
 /** The store could not be asked. What needs it answers 503 with Retry-After. */

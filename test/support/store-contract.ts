@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { collection, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { collection, type Store, type StoredRecord, StoreUnavailable } from '../../src/store/store.ts';
 
 /** Long enough for a slow machine to write a few records, short enough to wait for. */
 const soon = 0.25;
@@ -226,6 +226,18 @@ export function storeContract(name: string, { open, concurrent = 300, except }: 
       assert.deepEqual((await keysOf(store, 'many:')).sort(), [...all].sort());
       for await (const key of store.keys('many:')) await store.delete(key);
       assert.deepEqual(await keysOf(store, ''), []);
+    });
+    each('records come with their values and the moment they end', async (store) => {
+      await store.set('kind:for ever', { a: 1 });
+      await store.set('kind:for a day', 'b', { ttl: 86_400 });
+      await store.set('other:c', 3);
+      const found = new Map<string, StoredRecord>();
+      for await (const record of store.records('kind:')) found.set(record.key, record);
+      assert.deepEqual(found.get('kind:for ever'), { key: 'kind:for ever', value: { a: 1 } });
+      const { value, endsAt = 0 } = found.get('kind:for a day') ?? {};
+      assert.equal(value, 'b');
+      assert.ok(Math.abs(endsAt - Date.now() - 86_400_000) < 60_000);
+      assert.equal(found.size, 2);
     });
     each('a collection lists its own ids without the prefix', async (store) => {
       const clients = collection<{ name: string }>(store, 'client');
