@@ -5,7 +5,7 @@ import type { ClientMetadata } from './client-metadata.ts';
 import type { AuthConfig } from './config.ts';
 import type { Grants } from './grants.ts';
 import { isDocumentUrl, type MetadataDocuments } from './metadata-document.ts';
-import { registeredClients } from './registered-clients.ts';
+import { isRegisteredId, registeredClients } from './registered-clients.ts';
 import { hashed } from './secrets.ts';
 
 export interface Client {
@@ -62,8 +62,7 @@ export function clients(
       const found = configured.get(id);
       if (found) return found;
       if (parts.documents && isDocumentUrl(id)) return parts.documents.find(id);
-      // What we give out has 22 characters; nothing else is worth asking the store for.
-      return /^[\w-]{22}$/.test(id) ? registered.find(id) : undefined;
+      return isRegisteredId(id) ? registered.find(id) : undefined;
     },
     register: registered.register,
     manages: registered.manages,

@@ -5,7 +5,7 @@
 
 import type { StoredRecord } from '../store/store.ts';
 import { clientMetadata } from './client-metadata.ts';
-import type { ClientRecord } from './registered-clients.ts';
+import { type ClientRecord, isRegisteredId } from './registered-clients.ts';
 import { hashed } from './secrets.ts';
 
 interface FormerEntry {
@@ -39,7 +39,7 @@ function clientOf(former: unknown, now: number): ClientRecord | undefined {
   if (!isObject(former)) return undefined;
   const { client_id: id, client_secret: secret, registration_access_token: token, client_name } = former;
   if (typeof id !== 'string' || typeof secret !== 'string' || typeof token !== 'string') return undefined;
-  if (!/^[\w.~-]{8,200}$/.test(id) || secret.length < 32 || token.length < 32) return undefined;
+  if (!isRegisteredId(id) || secret.length < 32 || token.length < 32) return undefined;
   const issuedAt = Number(former.client_id_issued_at) || Math.floor(now / 1000);
   try {
     const metadata = clientMetadata({

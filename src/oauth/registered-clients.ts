@@ -164,6 +164,11 @@ function client({ id, metadata, secretHash, issuedAt }: ClientRecord): Client {
   return { id, kind: 'registered', metadata, issuedAt, ...(secretHash !== undefined && { secretHash }) };
 }
 
+/** What we give out has 22 characters, and so has what was imported, after its prefix; nothing else is worth asking the store for. */
+export function isRegisteredId(id: string): boolean {
+  return /^(client_)?[\w-]{22}$/.test(id);
+}
+
 export function usesSecret(metadata: ClientMetadata): boolean {
   return metadata.token_endpoint_auth_method.startsWith('client_secret_');
 }

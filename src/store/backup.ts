@@ -11,6 +11,7 @@ const momentary = new Set([
   'code',
   'code-redeemed',
   'device',
+  'device-guesses',
   'device-hasty',
   'device-polls',
   'device-user-code',

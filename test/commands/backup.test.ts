@@ -120,12 +120,12 @@ test('the clients of a mcp-oauth-gateway backup go on with their ids and secrets
     response_types: '["code"]',
     scope: 'openid profile email',
   };
-  const bad = { ...former, client_id: 'client_bad_redirect_uri', redirect_uris: '["javascript:alert(1)"]' };
+  const bad = { ...former, client_id: 'client_bad-redirect-uri-22ch1', redirect_uris: '["javascript:alert(1)"]' };
   const entry = (value: object, ttl: number) => ({ value: JSON.stringify(value), type: 'string', ttl });
   const backup = {
     registrations: {
       [`client:${former.client_id}`]: entry(former, -1),
-      'client:ended': entry({ ...former, client_id: 'client_ended_long_ago' }, 60),
+      'client:ended': entry({ ...former, client_id: 'client_ended-long-ago-22chars' }, 60),
       'client:bad': entry(bad, -1),
       'client:odd': { value: 'not JSON', type: 'string', ttl: -1 },
     },
