@@ -1,0 +1,135 @@
+/** The gateway is killed at random moments under load; what it had told its clients must be true afterwards. */
+
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hashPassword } from '../../src/oauth/password.ts';
+import { freePort } from '../support/free-port.ts';
+import { knock, people, postForm, refresh, register, signedIn } from '../support/oauth-client.ts';
+import { type Program, startProgram } from '../support/program.ts';
+import { redisMissing, startRedis } from '../support/redis.ts';
+import { seeded } from '../support/seeded.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+/** Hundreds in a long run: `GATEWAY_CRASHES=300`. */
+const crashes = Number(process.env.GATEWAY_CRASHES ?? 3);
+const missing = await redisMissing();
+
+interface Holder {
+  readonly clientId: string;
+  refreshToken: string;
+  /** Its refresh was under way when the gateway died: nobody knows whether it was done. */
+  unsure: boolean;
+}
+
+/** All that clients were told. */
+interface Promises {
+  readonly holders: Holder[];
+  readonly registered: string[];
+  readonly revoked: Holder[];
+  readonly revokedAccess: string[];
+}
+
+for (const kind of ['file:', 'redis:']) {
+  const skip = kind === 'redis:' && missing;
+  test(`${kind} kill -9 under load breaks no promise made to a client`, { skip, timeout: 3_600_000 }, async () => {
+    await using directory = await temporaryDirectory();
+    await using redis = kind === 'redis:' ? await startRedis(['--appendonly', 'yes']) : undefined;
+    const config = await configuration(directory.path, redis?.url ?? `file:${join(directory.path, 'store.db')}`);
+    const random = seeded(20_261_124);
+    const kept: Promises = { holders: [], registered: [], revoked: [], revokedAccess: [] };
+    for (let crash = 0; crash <= crashes; crash += 1) {
+      await using program = await startProgram({ config });
+      await assertKept(program.url, kept);
+      if (crash < crashes) await loadUntilKilled(program, kept, 100 + random.below(600));
+    }
+    assert.ok(kept.holders.length > 0 && kept.registered.length > 0);
+  });
+}
+
+async function configuration(stateDir: string, store: string): Promise<object> {
+  const hash = await hashPassword(people.alice, { ln: 4, r: 8, p: 1 });
+  writeFileSync(join(stateDir, 'store.key'), 'a key for tests, thirty-two letters at least', { mode: 0o600 });
+  const url = `127.0.0.1:${await freePort()}`;
+  return {
+    publicUrl: `http://${url}`,
+    entrypoints: { http: { listen: url } },
+    stateDir,
+    store,
+    auth: {
+      login: { password: { users: { alice: { hash } } } },
+      registration: { perMinute: 100_000, perDay: 100_000 },
+    },
+    mcpServers: { one: { command: 'true' } },
+  };
+}
+
+async function assertKept(url: string, kept: Promises): Promise<void> {
+  for (const access of kept.revokedAccess.slice(-20)) assert.equal((await knock(url, access)).status, 401);
+  for (const { clientId, refreshToken } of kept.revoked.slice(-20))
+    assert.equal((await refresh(url, clientId, refreshToken)).body.error, 'invalid_grant');
+  for (const clientId of kept.registered.slice(-50)) {
+    const answer = await postForm(`${url}/revoke`, { client_id: clientId, token: 'x' });
+    assert.equal(answer.status, 200, 'the registration is kept');
+  }
+  for (const holder of kept.holders.splice(0)) {
+    // Where the answer was lost, the same token is shown again, as a client would: OAuth 2.1 §4.3.1.
+    const { status, body } = await refresh(url, holder.clientId, holder.refreshToken);
+    assert.equal(
+      status,
+      200,
+      `a refresh token ${holder.unsure ? 'whose answer was lost' : 'that was promised'} is good`,
+    );
+    assert.equal((await knock(url, body.access_token)).status, 400, 'let in, without a session');
+    if (kept.holders.length < 20) kept.holders.push({ ...holder, refreshToken: body.refresh_token, unsure: false });
+  }
+}
+
+/** Clients come, refresh and leave until the process is gone, `milliseconds` after the first of them was let in. */
+async function loadUntilKilled(program: Program, kept: Promises, milliseconds: number): Promise<void> {
+  const { url } = program;
+  let running = true;
+  const first = Promise.withResolvers<void>();
+  const until = async (deed: () => Promise<void>) => {
+    while (running) {
+      try {
+        await deed();
+      } catch (error) {
+        if (running) throw error;
+      }
+    }
+  };
+  const come = async () => {
+    const { clientId, tokens } = await signedIn(url);
+    kept.registered.push(clientId);
+    kept.holders.push({ clientId, refreshToken: tokens.refresh_token, unsure: false });
+    first.resolve();
+  };
+  const renew = async () => {
+    const holder = kept.holders.shift();
+    if (holder === undefined) return come();
+    kept.holders.push(holder);
+    holder.unsure = true;
+    const { status, body } = await refresh(url, holder.clientId, holder.refreshToken);
+    assert.equal(status, 200);
+    Object.assign(holder, { refreshToken: body.refresh_token, unsure: false });
+  };
+  const leave = async () => {
+    const { clientId, tokens } = await signedIn(url);
+    const answer = await postForm(`${url}/revoke`, { client_id: clientId, token: tokens.refresh_token });
+    assert.equal(answer.status, 200);
+    kept.revoked.push({ clientId, refreshToken: tokens.refresh_token, unsure: false });
+    kept.revokedAccess.push(tokens.access_token);
+  };
+  const enlist = async () => {
+    kept.registered.push((await register(url, { client_name: `Client ${Math.random()}` })).client_id);
+  };
+  const load = Promise.all([until(come), until(renew), until(leave), until(enlist)]);
+  load.catch(first.reject);
+  await first.promise;
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  running = false;
+  await program.stop('SIGKILL');
+  await load;
+}
