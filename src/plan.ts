@@ -11,12 +11,12 @@ import { authorizationServer } from './oauth/authorization-server.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import type { ProtectedResource } from './oauth/resource.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
-import { configuredRoutes, hostsOfRule, identifierOf } from './router/configured-routes.ts';
+import { configuredRoutes, guardedBy, hostsOfRule, routerResources } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
-import type { Handler, Middleware, Reply, Route } from './router/handler.ts';
+import type { Handler, Reply, Route } from './router/handler.ts';
 import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
-import type { RouterConfig, ServiceConfig } from './router/routing-config.ts';
+import type { ServiceConfig } from './router/routing-config.ts';
 import type { Store } from './store/store.ts';
 
 /** One MCP server as people see it. */
@@ -63,7 +63,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const published = Object.entries(config.mcpServers).filter(([, server]) => server.enabled);
   const resources = new Map(published.map(([name, server]) => [name, resourceOf(name, server, publicUrl)]));
   const fixed = [...resources.values(), ...config.auth.resources];
-  const ofRouters = routerResources(config.routers, publicUrl, fixed);
+  const ofRouters = routerResources<ProtectedResource>(config.routers, publicUrl, fixed);
   const guarded = [...new Set([...fixed, ...ofRouters.values()])];
   const authorization = authorizationServer(
     { ...config.auth, login: parts.login ?? config.auth.login },
@@ -80,7 +80,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     const key = routed(name);
     const kept = former?.services.get(key);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, service);
-    services.set(key, same ? kept : building.use(await openRouted(service, config, parts)));
+    services.set(key, same ? kept : building.use(await openRouted(name, service, config, parts)));
   }
 
   const mayCall = origins(publicUrl, config.auth.allowedOrigins);
@@ -139,7 +139,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       services: config.services,
       service: (name) => services.get(routed(name))?.handler,
       middleware: middlewareBuilder(config.middlewares, held),
-      guard: (router) => guardOf(router, ofRouters, authorization.guard),
+      guard: ({ name }) => authorization.guard(guardedBy(ofRouters, name)),
     }),
   );
 
@@ -169,45 +169,19 @@ function resourceOf(name: string, server: McpServerConfig, publicUrl: URL): Prot
   };
 }
 
-/** What a guarded router protects; several may protect the same, which is then guarded as the first says. */
-function routerResources(
-  routers: readonly RouterConfig[],
-  publicUrl: URL,
-  fixed: readonly ProtectedResource[],
-): ReadonlyMap<string, ProtectedResource> {
-  const known = new Map(fixed.map((resource) => [resource.identifier, resource]));
-  const found = new Map<string, ProtectedResource>();
-  for (const router of routers) {
-    const identifier = router.auth === false ? undefined : identifierOf(router, publicUrl);
-    if (identifier === undefined) continue;
-    const { scopes, allow } = typeof router.auth === 'object' ? router.auth : { scopes: [] };
-    const resource = known.get(identifier) ?? { identifier, name: router.name, scopes, ...(allow && { allow }) };
-    known.set(identifier, resource);
-    found.set(router.name, resource);
-  }
-  return found;
-}
-
-function guardOf(
-  { name }: RouterConfig,
-  resources: ReadonlyMap<string, ProtectedResource>,
-  guard: (resource: ProtectedResource) => Middleware,
-): Middleware {
-  const resource = resources.get(name);
-  if (resource === undefined) {
-    throw new Error('the rule names no one host to guard; set resource to a URL, or "auth": false to let everybody in');
-  }
-  return guard(resource);
-}
-
 /** Names of servers hold no slash. */
 function routed(name: string): string {
   return `services/${name}`;
 }
 
-async function openRouted(config: ServiceConfig, { limits }: GatewayConfig, { log }: Parts): Promise<Service> {
+async function openRouted(
+  name: string,
+  config: ServiceConfig,
+  { limits }: GatewayConfig,
+  { log }: Parts,
+): Promise<Service> {
   const { service } = await import('./router/service.ts');
-  return serviceOf(config, service(config, { log, limits }));
+  return serviceOf(config, service(name, config, { log, limits }));
 }
 
 /** What answers at a server's path: a bridge to its child, or its own HTTP. */

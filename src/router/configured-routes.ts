@@ -60,6 +60,43 @@ export function identifierOf({ rule, resource }: RouterConfig, publicUrl: URL): 
   return `${origin}${longest}`.replace(/\/+$/, '');
 }
 
+interface Resource {
+  readonly identifier: string;
+}
+
+/** Of a resource that only a router names. */
+interface RouterResource extends Resource {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly allow?: Exclude<RouterConfig['auth'], boolean>['allow'];
+}
+
+/** What guarded routers protect, by their names. Several may protect the same, which is then guarded as the first of all says. */
+export function routerResources<R extends Resource>(
+  routers: readonly RouterConfig[],
+  publicUrl: URL,
+  others: readonly R[],
+): ReadonlyMap<string, R | RouterResource> {
+  const known = new Map<string, R | RouterResource>(others.map((resource) => [resource.identifier, resource]));
+  const found = new Map<string, R | RouterResource>();
+  for (const router of routers) {
+    const identifier = router.auth === false ? undefined : identifierOf(router, publicUrl);
+    if (identifier === undefined) continue;
+    const { scopes, allow } = typeof router.auth === 'object' ? router.auth : { scopes: [] };
+    const resource = known.get(identifier) ?? { identifier, name: router.name, scopes, ...(allow && { allow }) };
+    known.set(identifier, resource);
+    found.set(router.name, resource);
+  }
+  return found;
+}
+
+/** Throws where a guarded router has none: it is disabled then, and never open. */
+export function guardedBy<R>(resources: ReadonlyMap<string, R>, router: string): R {
+  const resource = resources.get(router);
+  if (resource !== undefined) return resource;
+  throw new Error('the rule names no one host to guard; set resource to a URL, or "auth": false to let everybody in');
+}
+
 function late(build: () => Middleware): Middleware {
   return (next) => build()(next);
 }

@@ -1,6 +1,7 @@
 /** Slice of the configuration: what else is behind the gateway, in Traefik's words. */
 
 import { z } from 'zod';
+import { duration } from '../units.ts';
 import { middlewaresConfig } from './middlewares/config.ts';
 
 /** Above it stand the gateway's own routes. */
@@ -54,9 +55,72 @@ const server = z.strictObject({
   weight: z.int().nonnegative().max(10_000).default(1).describe('Its share of the requests; 0 gets none.'),
 });
 
+const healthCheck = z.strictObject({
+  path: z
+    .string()
+    .regex(/^\/[^#\s]*$/, 'must begin with "/"')
+    .describe('Asked by GET.'),
+  interval: duration.prefault('30s').describe('How often.'),
+  unhealthyInterval: duration.optional().describe('How often while it is not healthy. [interval]'),
+  timeout: duration.prefault('5s').describe('An answer that takes longer is a bad one.'),
+  status: z.int().min(100).max(599).optional().describe('The one status that is good. [200 to 399]'),
+  healthyThreshold: z.int().positive().default(2).describe('Good answers in a row that bring it back.'),
+  unhealthyThreshold: z.int().positive().default(3).describe('Bad answers in a row that take it out.'),
+});
+
+const passiveHealthCheck = z.strictObject({
+  failureWindow: duration
+    .prefault('10s')
+    .describe('The time that failures are counted in, and a server is left alone.'),
+  maxFailedAttempts: z.int().positive().default(1).describe('Failures in it that take a server out.'),
+});
+
+const sticky = z
+  .strictObject({
+    cookie: z
+      .strictObject({
+        name: z
+          .string()
+          .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'is no name of a cookie')
+          .optional()
+          .describe('Its name. [made of the name of the service]'),
+        httpOnly: z.boolean().default(true).describe('Whether scripts cannot read it.'),
+        secure: z.boolean().optional().describe('Whether it is sent over https only. [over https: yes]'),
+        sameSite: z.enum(['none', 'lax', 'strict']).default('lax').describe('Which sites make browsers send it.'),
+        maxAge: z.int().nonnegative().default(0).describe('Seconds; 0 until the browser ends.'),
+      })
+      .optional()
+      .describe('By a cookie of ours.'),
+    header: z
+      .string()
+      .regex(/^[\w-]+$/)
+      .optional()
+      .describe('By a header that the server answers with and the client sends from then on, such as Mcp-Session-Id.'),
+  })
+  .refine(({ cookie, header }) => (cookie === undefined) !== (header === undefined), {
+    error: 'is by "cookie" or by "header"',
+  });
+
 const service = z.strictObject({
   servers: z.array(server).min(1, 'needs a server').describe('Where requests go.'),
+  strategy: z
+    .enum(['wrr', 'p2c'])
+    .default('wrr')
+    .describe('"wrr": in turn, by weight. "p2c": of two at random the one with fewer requests under way.'),
+  sticky: sticky.optional().describe('Keeps a client with the server it began with.'),
+  healthCheck: healthCheck.optional().describe('Asks each server whether it is well.'),
+  passiveHealthCheck: passiveHealthCheck.optional().describe('Leaves servers alone that failed to answer.'),
   passHostHeader: z.boolean().default(true).describe('Whether servers see the host that the client asked for.'),
+  serversTransport: z
+    .strictObject({
+      rootCAs: z
+        .array(z.string().includes('-----BEGIN CERTIFICATE-----', { error: 'is no certificate in PEM' }))
+        .default([])
+        .describe('Certificates of the authorities to believe instead of the usual ones; write {"$file": "ca.pem"}.'),
+      serverName: z.string().min(1).optional().describe('The name in their certificates. [host of the URL]'),
+    })
+    .prefault({})
+    .describe('How https servers are verified.'),
 });
 
 export const routingConfig = z.strictObject({

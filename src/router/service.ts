@@ -3,30 +3,72 @@
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
 import { refusal } from './handler.ts';
+import { failures, isFailure, watched } from './health.ts';
 import type { ServiceConfig } from './routing-config.ts';
+import { serverId, sticky } from './sticky.ts';
 import { type Upstream, upstream } from './upstream.ts';
-import { weightedRoundRobin } from './weighted.ts';
+import { fewerInFlight, weightedRoundRobin } from './weighted.ts';
 
-export function service(config: ServiceConfig, { log, limits }: { log: Log; limits: Limits }): Upstream {
-  const { passHostHeader } = config;
-  const servers = config.servers.map(({ url, weight }) => ({
-    weight,
-    upstream: upstream({ url, headers: {}, as: 'site', passHostHeader }, { log, limits }),
-  }));
-  const next = weightedRoundRobin<(typeof servers)[number]>();
+export interface ServiceDeps {
+  readonly log: Log;
+  readonly limits: Limits;
+}
+
+export function service(name: string, config: ServiceConfig, { log, limits }: ServiceDeps): Upstream {
+  const { passHostHeader, healthCheck, passiveHealthCheck, serversTransport: transport } = config;
+  const tls = {
+    ...(transport.rootCAs.length > 0 && { ca: transport.rootCAs.join('\n') }),
+    ...(transport.serverName !== undefined && { servername: transport.serverName }),
+  };
+  const servers = config.servers.map(({ url, weight }) => {
+    const to = upstream({ url, headers: {}, as: 'site', passHostHeader, tls }, { log, limits });
+    return {
+      weight,
+      id: serverId(url),
+      upstream: to,
+      watch: healthCheck && watched(`${name} ${url}`, to.probe, healthCheck, log),
+      failed: passiveHealthCheck && failures(passiveHealthCheck),
+      get busy() {
+        return to.busy;
+      },
+    };
+  });
+  type Server = (typeof servers)[number];
+  const next = config.strategy === 'p2c' ? fewerInFlight<Server>() : weightedRoundRobin<Server>();
+  const keep = config.sticky && sticky<Server>(config.sticky, name);
+
+  const available = (): readonly Server[] => {
+    const up = servers.filter(({ watch }) => watch?.up !== false);
+    const well = up.filter(({ failed }) => failed?.many !== true);
+    // Where every one has failed lately, all are tried: with one server alone it is never left out.
+    return well.length > 0 ? well : up;
+  };
+
   return {
     get busy() {
-      return servers.reduce((sum, server) => sum + server.upstream.busy, 0);
+      return servers.reduce((sum, server) => sum + server.busy, 0);
     },
-    service(exchange) {
-      const server = next(servers);
+    probe: async (path, timeout) => {
+      const [first] = servers;
+      return first === undefined ? Promise.reject(unavailable()) : first.upstream.probe(path, timeout);
+    },
+    async service(exchange) {
+      const among = available();
+      const server = keep?.bound(exchange, among) ?? next(among);
       if (server === undefined) throw unavailable();
-      return server.upstream.service(exchange);
+      keep?.bind(exchange, server);
+      try {
+        return await server.upstream.service(exchange);
+      } catch (error) {
+        if (isFailure(error)) server.failed?.note();
+        throw error;
+      }
     },
     quiesce() {
       for (const server of servers) server.upstream.quiesce();
     },
     async [Symbol.asyncDispose]() {
+      for (const { watch } of servers) watch?.[Symbol.dispose]();
       await Promise.all(servers.map((server) => server.upstream[Symbol.asyncDispose]()));
     },
   };

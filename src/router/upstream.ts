@@ -1,6 +1,7 @@
 /** An HTTP server behind the gateway: one request forwarded, its answer relayed as it comes. */
 
-import { type Dispatcher, errors, Pool } from 'undici';
+import { isIP } from 'node:net';
+import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
 import type { Log } from '../log.ts';
 import { noteUpstream, noteUpstreamAborted } from './access-log.ts';
 import type { Limits } from './config.ts';
@@ -11,6 +12,8 @@ import { type Passed, requestHeaders, responseHeaders } from './upstream-headers
 
 export interface Upstream extends AsyncDisposable {
   readonly service: Handler;
+  /** Status of the answer to a GET. `timeout` in seconds. */
+  probe(path: string, timeout: number): Promise<number>;
   /** Requests and streams under way. */
   readonly busy: number;
   /** Ends what only listens, so that a gateway which is about to stop need not wait for it. */
@@ -45,9 +48,17 @@ const mostRedirects = 2;
 export function upstream(server: UpstreamServer, { log, limits }: { log: Log; limits: Limits }): Upstream {
   const { url: endpoint, socketPath } = addressOf(server.url);
   const passed = { as: server.as ?? 'endpoint', hostHeader: server.passHostHeader ?? false };
+  const { ca, servername = isIP(endpoint.hostname) ? undefined : endpoint.hostname } = server.tls ?? {};
+  const connect = buildConnector({
+    timeout: limits.connectTimeout * 1000,
+    allowH2: false,
+    ...(ca !== undefined && { ca }),
+    ...(socketPath !== undefined && { socketPath }),
+  });
   const pool = new Pool(endpoint.origin, {
     pipelining: 1,
-    connect: { timeout: limits.connectTimeout * 1000, ...server.tls, ...(socketPath !== undefined && { socketPath }) },
+    // A certificate is for the server of our configuration, whatever Host the client sent on.
+    connect: (options, done) => connect({ ...options, ...{ servername: servername ?? '' } }, done),
     headersTimeout: limits.responseTimeout * 1000,
     // An event stream may be silent for as long as it likes; other answers are timed by the relay.
     bodyTimeout: 0,
@@ -62,6 +73,14 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   return {
     get busy() {
       return calls.taken + streams.taken;
+    },
+    async probe(path, timeout) {
+      const signal = AbortSignal.timeout(timeout * 1000);
+      const servername = endpoint.hostname;
+      const question = { path: `${base}${path}`, method: 'GET', signal, servername } as const;
+      const { statusCode, body } = await pool.request(question);
+      await body.dump();
+      return statusCode;
     },
     async service(exchange) {
       const { req, res } = exchange;
@@ -124,7 +143,7 @@ async function bodyFor(exchange: Exchange, isEndpoint: boolean, limit: number): 
 }
 
 async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
-  const { exchange, pool, from, limits, headers, signal, passed } = forwarded;
+  const { exchange, pool, endpoint, from, limits, headers, signal, passed } = forwarded;
   const slot = { release: await from.take(signal) };
   try {
     const { req, res } = exchange;
@@ -138,7 +157,9 @@ async function forward(forwarded: Forwarded, path: string, redirects: number): P
       const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
       const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
       const relay = relayTo(forwarded, slot, mayRedirect, resolve, reject);
-      pool.dispatch({ path, method, headers: [...framed], body }, relay);
+      // Named here, undici keeps its connections when the Host of requests changes.
+      const options = { path, method, headers: [...framed], body, servername: endpoint.hostname };
+      pool.dispatch(options, relay);
     });
     if (location === undefined) return streamed;
     slot.release();

@@ -28,3 +28,17 @@ export function weightedRoundRobin<T extends Weighted>(): (among: readonly T[]) 
     return best;
   };
 }
+
+/** Of two at random the one with fewer requests under way, for its weight: as good as asking all, and no herd runs to one. */
+export function fewerInFlight<T extends Weighted & { readonly busy: number }>(
+  random: () => number = Math.random,
+): (among: readonly T[]) => T | undefined {
+  return (among) => {
+    const able = among.filter(({ weight }) => weight > 0);
+    const at = Math.floor(random() * able.length);
+    const [first] = able.splice(at, 1);
+    const second = able[Math.floor(random() * able.length)];
+    if (first === undefined || second === undefined) return first;
+    return second.busy / second.weight < first.busy / first.weight ? second : first;
+  };
+}
