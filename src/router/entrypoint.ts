@@ -157,8 +157,10 @@ function join(server: Server, exchanges: Serving, sockets: Set<Socket>, stall: n
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = statusOf(error);
-    if (status === undefined || !socket.writable || exchanges.on(socket)) {
-      socket.destroy();
+    const res = exchanges.on(socket);
+    if (status === undefined || !socket.writable || res !== undefined) {
+      // RFC 9112 §6.1, §7.1: framing that fails in the middle of a body still has an answer; §9.6: the connection ends with it.
+      if (status === undefined || res === undefined || !exchanges.breakOff(res, status)) socket.destroy();
       return;
     }
     exchanges.tell({ ...unparsed, client: peerAddress(socket), status: Number(status.slice(0, 3)) });

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../log.ts';
 import { type AccessRecord, notesOf, redactQuery, writeAccess } from './access-log.ts';
 import type { AddressSet } from './addresses.ts';
-import { type Exchange, type Handler, type Reply, streamed } from './handler.ts';
+import { type Exchange, type Handler, type Reply, refusal, streamed } from './handler.ts';
 import { peerAddress } from './peer.ts';
 import { replyTo, writeReply } from './reply.ts';
 import { announcedLength, bodyReader } from './request-body.ts';
@@ -25,6 +25,8 @@ export interface Serving {
   tell(record: AccessRecord): void;
   /** The answer under way on a socket. */
   on(socket: object): ServerResponse | undefined;
+  /** Answers a request whose body turned out to be faulty, with `400 Bad Request` and the like; false where it is too late for that. */
+  breakOff(res: ServerResponse, status: string): boolean;
   readonly inFlight: ReadonlySet<ServerResponse>;
   /** From now on every answer ends its connection. Resolves when none is in flight. */
   finish(): Promise<void>;
@@ -75,6 +77,15 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     tell,
     inFlight,
     on: (socket) => bySocket.get(socket),
+    breakOff(res, status) {
+      if (res.writableEnded) return true;
+      if (res.headersSent || res.req.complete) return false;
+      for (const name of res.getHeaderNames()) res.removeHeader(name);
+      const description = 'the request body is not framed as HTTP demands';
+      const { reply } = refusal(Number(status.slice(0, 3)), 'invalid_request', description);
+      write(res.req, res, { ...reply, headers: { connection: 'close' } });
+      return true;
+    },
     handle: (next) => {
       current = next;
     },

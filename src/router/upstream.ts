@@ -8,6 +8,7 @@ import type { Limits } from './config.ts';
 import { type Answer, type Exchange, type Handler, Refusal, refusal, streamed } from './handler.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
 import { busy, type Slots, slots } from './slots.ts';
+import { closeGently, linger } from './socket-close.ts';
 import { type Passed, requestHeaders, responseHeaders } from './upstream-headers.ts';
 
 export interface Upstream extends AsyncDisposable {
@@ -194,9 +195,10 @@ function relayTo(
       stop = () => signal.removeEventListener('abort', abort);
     },
     onResponseStart(controller, status) {
-      if (status < 200) return;
       const raw = (controller.rawHeaders ?? []) as Buffer[];
       const headers = responseHeaders(raw, passed.as);
+      if (status === 103) earlyHints(exchange, headers);
+      if (status < 200) return;
       const value = (name: string) => headers.find(([each]) => each === name)?.[1];
       // RFC 9110 §15.4.8, §15.4.9: method and body stay. Only within the server, whose address is none of the client's business.
       const location = value('location');
@@ -237,6 +239,12 @@ function relayTo(
     onResponseEnd() {
       settle();
       if (elsewhere !== undefined) return done(elsewhere);
+      if (!req.complete && req.httpVersionMajor === 1) {
+        // RFC 9112 §9.3, §9.6: the rest of the body stands before the next request; the connection ends with this answer.
+        closeGently(req.socket);
+        if (res.headersSent) res.once('finish', () => linger(req.socket));
+        else res.shouldKeepAlive = false;
+      }
       res.end(small && Buffer.concat(small));
       done(undefined);
     },
@@ -254,6 +262,17 @@ function relayTo(
       done(undefined);
     },
   };
+}
+
+/** RFC 8297 §3: a client of HTTP/1.0 would take them for the answer. */
+function earlyHints({ req, res }: Exchange, headers: readonly (readonly [string, string])[]): void {
+  const link = headers.filter(([name]) => name === 'link').map(([, value]) => value);
+  if (req.httpVersion === '1.0' || link.length === 0 || res.headersSent) return;
+  try {
+    res.writeEarlyHints({ link });
+  } catch {
+    // Links that Node does not take for such; hints are a courtesy.
+  }
 }
 
 /** RFC 9110 §15.6.3, §15.6.5: 504 where time ran out, 502 for everything else. No address of ours goes out. */
