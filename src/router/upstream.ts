@@ -5,11 +5,13 @@ import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
 import type { Log } from '../log.ts';
 import { noteUpstream, noteUpstreamAborted } from './access-log.ts';
 import type { Limits } from './config.ts';
-import { type Answer, type Exchange, type Handler, Refusal, refusal, streamed } from './handler.ts';
+import { type Answer, type Exchange, type Handler, Refusal, streamed } from './handler.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
 import { busy, type Slots, slots } from './slots.ts';
 import { closeGently, linger } from './socket-close.ts';
+import { answerFor } from './upstream-failure.ts';
 import { type Passed, requestHeaders, responseHeaders } from './upstream-headers.ts';
+import { webSocket } from './web-socket.ts';
 
 export interface Upstream extends AsyncDisposable {
   readonly service: Handler;
@@ -97,6 +99,11 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
         ? `${endpoint.pathname}${endpoint.search || exchange.query}`
         : `${base}${exchange.path}${exchange.query}`;
       const headers = requestHeaders(exchange, server.headers, passed);
+      if (exchange.upgrade !== undefined && !isEndpoint) {
+        const secure = { ...(ca !== undefined && { ca }), ...(servername !== undefined && { servername }) };
+        const to = { url: endpoint, path, headers, secure, ...(socketPath !== undefined && { socketPath }) };
+        return webSocket(exchange, exchange.upgrade, { ...to, streams, listening, limits });
+      }
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
       const from = isEndpoint && req.method === 'GET' ? streams : calls;
       const body = await bodyFor(exchange, isEndpoint, limits.body);
@@ -112,6 +119,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       for (const res of listening) res.destroy();
     },
     async [Symbol.asyncDispose]() {
+      for (const res of listening) res.destroy();
       await pool.destroy();
     },
   };
@@ -273,16 +281,6 @@ function earlyHints({ req, res }: Exchange, headers: readonly (readonly [string,
   } catch {
     // Links that Node does not take for such; hints are a courtesy.
   }
-}
-
-/** RFC 9110 §15.6.3, §15.6.5: 504 where time ran out, 502 for everything else. No address of ours goes out. */
-function answerFor(error: Error): Refusal {
-  if (error instanceof Refusal) return error;
-  const { code } = error as NodeJS.ErrnoException;
-  const late = code !== undefined && /TIMEOUT|ETIMEDOUT/.test(code);
-  return late
-    ? refusal(504, 'temporarily_unavailable', 'the server did not answer in time', { cause: error })
-    : refusal(502, 'temporarily_unavailable', 'the server cannot be reached', { cause: error });
 }
 
 /** Undici wants a URL for a unix socket, too; its host is what the service sees where the client's is not passed. */

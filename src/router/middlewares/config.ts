@@ -91,7 +91,7 @@ const kinds = {
   }),
   redirectRegex: z.strictObject({
     regex: z.string().min(1).describe('Matched against the whole URL.'),
-    replacement: z.string().min(1).describe('With ${1} for the first group.'),
+    replacement: z.string().min(1).describe('With $1 for the first group.'),
     permanent: flag('301 or 308 instead of 302 or 307.'),
   }),
   redirectScheme: z.strictObject({

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exchange, type Middleware, Refusal } from '../handler.ts';
 import { announcedLength, hasBody } from '../request-body.ts';
-import { neverReached } from '../unreached.ts';
+import { neverReached } from '../upstream-failure.ts';
 import type { MiddlewareConfig } from './config.ts';
 
 /** A larger body is not kept to be sent again. Bytes. */

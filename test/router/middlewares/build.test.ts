@@ -129,7 +129,7 @@ const cases: [
   [
     'redirectRegex',
     {
-      redirectRegex: { regex: '^http://old\\.example/(.*)$', replacement: 'https://new.example/${1}', permanent: true },
+      redirectRegex: { regex: '^http://old\\.example/(.*)$', replacement: 'https://new.example/$1', permanent: true },
     },
     ['/x/y?z=1', { host: 'old.example' }],
     { status: 301, headers: { location: 'https://new.example/x/y?z=1' } },
