@@ -13,6 +13,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/cli.ts': ['src/commands'],
   'src/commands': [
     'src/admin',
+    'src/doctor',
     'src/config.ts',
     'src/config-file.ts',
     'src/gateway.ts',
@@ -20,6 +21,7 @@ const allowed: Record<string, readonly string[]> = {
     'src/plan.ts',
     ...rooms,
   ],
+  'src/doctor': ['src/config.ts', 'src/gateway.ts', 'src/plan.ts', ...rooms],
   'src/admin': ['src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
   'src/gateway.ts': ['src/config.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
   'src/gateway-status.ts': ['src/plan.ts', ...rooms],

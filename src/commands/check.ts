@@ -1,31 +1,35 @@
 /** `check`: the configuration, every fault at once, then a trial of what it names. */
 
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { type GatewayConfig, loadConfig } from '../config.ts';
+import { clientsAtFront, clientsAtTrial } from '../doctor/clients.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { certificateFiles, portsFree, stateDirWritable } from '../doctor/machine.ts';
+import { network } from '../doctor/network.ts';
 import { routeTable, startGateway } from '../gateway.ts';
 import { silent } from '../log.ts';
 import { isStdio } from '../mcp/config.ts';
-import { printTable } from './table.ts';
-
-interface Finding {
-  readonly what: string;
-  readonly verdict: 'ok' | 'warning' | 'fault';
-  readonly detail: string;
-}
+import { printSentences } from './table.ts';
 
 export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
   const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
   const findings: Finding[] = [{ what: 'configuration', verdict: 'ok', detail: 'valid' }, ...nobodyGetsIn(config)];
   findings.push(...commandsOnPath(config), ...(await routersAtWork(config)));
-  if (!options.offline)
-    findings.push(await portFree(config.entrypoints.http.listen), ...(await initializeEach(config)));
+  findings.push(...stateDirWritable(config), ...certificateFiles(config));
+  if (!options.offline) {
+    findings.push(...(await portsFree(config)), ...(await network(config)));
+    const servers = await initializeEach(config);
+    findings.push(...servers);
+    // A server that does not answer would be every client's fault in turn.
+    if (servers.every(({ verdict }) => verdict === 'ok')) findings.push(...(await clientsAtTrial(config)));
+    findings.push(...(await clientsAtFront(config)));
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
   else
-    printTable(
+    printSentences(
       ['WHAT', 'VERDICT', 'DETAIL'],
       findings.map(({ what, verdict, detail }) => [what, verdict, detail]),
     );
@@ -86,25 +90,6 @@ function programFile(command: string, cwd = '.'): string | undefined {
         return false;
       }
     });
-}
-
-async function portFree(address: string): Promise<Finding> {
-  const what = `entrypoints.http.listen ${address}`;
-  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
-  if (port === undefined) return { what, verdict: 'ok', detail: 'not a port' };
-  const probe = createServer();
-  return new Promise((settle) => {
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const mend =
-        error.code === 'EADDRINUSE'
-          ? 'another program listens there, perhaps this gateway; stop it or choose another port'
-          : error.message;
-      settle({ what, verdict: error.code === 'EADDRINUSE' ? 'warning' : 'fault', detail: mend });
-    });
-    probe.listen({ port: Number(port), ...(host && { host: host.replace(/^\[|\]$/g, '') }) }, () =>
-      probe.close(() => settle({ what, verdict: 'ok', detail: 'free' })),
-    );
-  });
 }
 
 /** The gateway itself, on a socket that only this user can open, with each server reachable through it. */

@@ -7,6 +7,33 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   for (const line of table(head, rows, process.stdout.columns)) process.stdout.write(`${line}\n`);
 }
 
+/** As `printTable`, but the last column is told whole, on as many lines as it needs. */
+export function printSentences(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const start = table(
+    head.slice(0, -1),
+    rows.map((row) => row.slice(0, -1)),
+  );
+  const indent = Math.max(...start.map((line) => line.length)) + gap;
+  const room = Math.max(30, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - indent);
+  for (const [index, row] of [head, ...rows].entries()) {
+    const lines = folded(row.at(-1) ?? '', room).map(
+      (text, line) => (line === 0 ? (start[index] ?? '') : '').padEnd(indent) + text,
+    );
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+}
+
+/** Lines of at most so many characters, broken at spaces. */
+function folded(text: string, room: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line !== '' && line.length + 1 + word.length > room) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
+}
+
 /** `room` in columns; without it nothing is cut. The widest cells lose first. */
 export function table(
   head: readonly string[],

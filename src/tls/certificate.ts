@@ -25,12 +25,14 @@ export function readCertificate(chain: string, key: string): Certificate {
   const privateKey = parsed('key', () => createPrivateKey(key));
   if (!leaf.checkPrivateKey(privateKey)) throw new Error('the key belongs to another certificate');
   const names = namesOf(leaf);
+  // Undefined where the name is empty, which a self-signed certificate may have.
+  const issuer = (leaf.issuer as string | undefined) ?? '';
   if (names.length === 0) throw new Error('the certificate names no host (it has no subjectAltName)');
   return {
     names,
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
-    issuer: /(?:^|\n)CN=(.*)/.exec(leaf.issuer)?.[1] ?? leaf.issuer.replaceAll('\n', ', '),
+    issuer: /(?:^|\n)CN=(.*)/.exec(issuer)?.[1] ?? issuer.replaceAll('\n', ', '),
     serial: leaf.serialNumber,
     chain,
     key,
