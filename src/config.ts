@@ -32,6 +32,15 @@ export const configSchema = z.strictObject({
     .describe('Where keys, grants and the admin socket are kept; made with mode 0700. [`$STATE_DIRECTORY`, else none]'),
   store: storeConfig.optional(),
   storeKey: storeKeyConfig.optional(),
+  peers: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^(\[[\da-f:.]+\]|[\d.]+):\d+$/i, 'must be an address of this host and a port, such as "10.0.0.2:7946"')
+        .describe('Where the other gateways on this store reach this one: an address of the network they share.'),
+    })
+    .optional()
+    .describe('Several gateways on one Redis hand each other the requests of the sessions they have.'),
   ...routerConfig.shape,
   tls: tlsConfig.optional().describe('Certificates for https'),
   auth: authConfig,
@@ -146,6 +155,8 @@ function conflictsOf(config: GatewayConfig): Fault[] {
   if (config.store === 'file:' && config.stateDir === undefined) {
     faults.push({ path: 'store', message: '"file:" needs stateDir; set it, or write "file:PATH"' });
   }
+  if (config.peers !== undefined && (!/^rediss?:/.test(config.store) || config.storeKey === undefined))
+    faults.push({ path: 'peers', message: 'needs a Redis as store and a storeKey, the same on every gateway' });
   if (/^rediss?:/.test(config.store) && config.stateDir === undefined && config.storeKey === undefined) {
     const message = 'is needed where the store is a Redis and there is no stateDir: private keys are sealed with it';
     faults.push({ path: 'storeKey', message });

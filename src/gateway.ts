@@ -16,7 +16,7 @@ import { requestCounts } from './router/request-counts.ts';
 import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
 import { rememberingReads } from './store/recent-reads.ts';
-import { ailmentOf } from './store/store.ts';
+import { ailmentOf, type Store } from './store/store.ts';
 import type { Tls } from './tls/tls.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -47,18 +47,21 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
   const store = rememberingReads(opened, 'grant');
   const reaper = opening.use(openReaper(log));
   const admin = await adminFor(config.auth);
+  let plan: Plan | undefined;
+  let stopping = false;
+  const serve: Handler = (exchange) => (plan === undefined ? health('starting') : plan.router.handler(exchange));
+  const peers = await peersOf(config, store, log, serve);
+  if (peers !== undefined) opening.use(peers);
   const parts: Parts = {
     store,
     reaper,
+    peers,
     log,
     login: admin.login,
     ailment: async () => (stopping ? 'stopping' : ailmentOf(store)),
   };
 
-  let plan: Plan | undefined;
-  let stopping = false;
   opening.defer(async () => plan?.retire());
-  const serve: Handler = (exchange) => (plan === undefined ? health('starting') : plan.router.handler(exchange));
   const { http, https } = config.entrypoints;
   const entry = {
     trustedProxies: config.trustedProxies,
@@ -124,7 +127,16 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       await tls.renew(host);
     },
     async reload(next) {
-      const fixed = ['publicUrl', 'stateDir', 'store', 'storeKey', 'entrypoints', 'trustedProxies', 'limits'] as const;
+      const fixed = [
+        'publicUrl',
+        'stateDir',
+        'store',
+        'storeKey',
+        'peers',
+        'entrypoints',
+        'trustedProxies',
+        'limits',
+      ] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
       if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');
       if (changed.length > 0) throw new Error(`${changed.join(', ')} cannot change while the gateway runs; restart it`);
@@ -140,6 +152,12 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       await running.disposeAsync();
     },
   };
+}
+
+async function peersOf({ peers, storeKey, limits }: GatewayConfig, store: Store, log: Log, handler: Handler) {
+  if (peers === undefined || storeKey === undefined) return undefined;
+  const { openPeers } = await import('./peers.ts');
+  return openPeers({ store, secret: storeKey, address: peers.listen, limits, log, handler });
 }
 
 /** What `startGateway` would serve, by a configuration, with nothing started. */

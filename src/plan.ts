@@ -10,6 +10,7 @@ import type { Administration } from './oauth/administration.ts';
 import { authorizationServer } from './oauth/authorization-server.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import type { ProtectedResource } from './oauth/resource.ts';
+import type { Peers } from './peers.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
 import { configuredRoutes, guardedBy, hostsOfRule, routerResources } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
@@ -32,6 +33,8 @@ export interface PublishedServer {
 export interface Parts {
   readonly store: Store;
   readonly reaper: Reaper;
+  /** The other gateways on this store. */
+  readonly peers?: Peers | undefined;
   readonly log: Log;
   /** Where the configuration names no way to log in: the one that was made for this run. */
   readonly login: AuthConfig['login'] | undefined;
@@ -191,11 +194,12 @@ async function openService(
   config: GatewayConfig,
   parts: Parts,
 ): Promise<Service> {
-  const { log, reaper } = parts;
+  const { log, reaper, peers } = parts;
   if (isStdio(server)) {
     const { bridge } = await import('./mcp/bridge.ts');
-    const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp });
-    return serviceOf(server, opened);
+    const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp, gatewayId: peers?.id });
+    const service = serviceOf(server, opened);
+    return peers === undefined ? service : { ...service, handler: peers.forwarding(service.handler) };
   }
   const { upstream } = await import('./router/upstream.ts');
   const opened = upstream(

@@ -35,9 +35,12 @@ export interface BridgeDeps {
   readonly log: Log;
   readonly reaper: Reaper;
   readonly limits: BridgeLimits;
+  /** Begins the ids of sessions, where there are several gateways. */
+  readonly gatewayId?: string | undefined;
 }
 
-export function bridge(name: string, config: StdioServerConfig, { log: parent, reaper, limits }: BridgeDeps): Bridge {
+export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps): Bridge {
+  const { log: parent, reaper, limits, gatewayId } = deps;
   const log = parent.with({ server: name });
   const pool = children({
     config,
@@ -75,7 +78,7 @@ export function bridge(name: string, config: StdioServerConfig, { log: parent, r
     return (own ? alone : shared.connect)(exchange, account, events);
   };
 
-  const table = sessions({ config, limits, log, connect });
+  const table = sessions({ config, limits, log, connect, gatewayId });
   const legacy = streamableHttp(table);
   const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
   const modern = modernHttp({

@@ -25,12 +25,14 @@ export interface SessionsOptions {
   readonly limits: BridgeLimits;
   readonly log: Log;
   readonly connect: Connect;
+  /** Tells which gateway has the session, where there are several. */
+  readonly gatewayId?: string | undefined;
 }
 
 /** A session whose client never confirmed it ends after this many seconds, if not earlier. */
 const unconfirmed = 60;
 
-export function sessions({ config, limits, log, connect }: SessionsOptions): Sessions {
+export function sessions({ config, limits, log, connect, gatewayId }: SessionsOptions): Sessions {
   const table = new Map<string, Session>();
   const opening = new Map<symbol, string>();
   const closing = new Set<Promise<void>>();
@@ -87,7 +89,8 @@ export function sessions({ config, limits, log, connect }: SessionsOptions): Ses
       try {
         await room;
         // MCP 2025-11-25 transports, session management: unguessable, visible ASCII. 192 bits.
-        const id = randomBytes(24).toString('base64url');
+        const random = randomBytes(24).toString('base64url');
+        const id = gatewayId === undefined ? random : `${gatewayId}.${random}`;
         const early: Message[] = [];
         let session: Session | undefined;
         let ended: Parameters<Session['failed']>[0] | undefined;
@@ -105,7 +108,7 @@ export function sessions({ config, limits, log, connect }: SessionsOptions): Ses
           connection,
           limits,
           policy,
-          log: log.with({ session: id.slice(0, 6) }),
+          log: log.with({ session: random.slice(0, 6) }),
           requestTimeout: config.requestTimeout,
           closed: () => table.delete(id),
         });

@@ -15,6 +15,7 @@ const momentary = new Set([
   'device-hasty',
   'device-polls',
   'device-user-code',
+  'gateway',
   'login-attempts',
   'login-failures',
   'login-state',
