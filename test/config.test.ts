@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { configJsonSchema, type GatewayConfig, loadConfig } from '../src/config.ts';
 import { ConfigError } from '../src/config-file.ts';
+import { routeTable } from '../src/gateway.ts';
+import { silent } from '../src/log.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -164,4 +166,17 @@ test('the JSON Schema describes every key', () => {
   };
   visit(configJsonSchema(), 'config');
   assert.deepEqual(undescribed, []);
+});
+
+test('each example of docs/routing.md is valid, and every router of it works', async () => {
+  const text = readFileSync(join(root, 'docs/routing.md'), 'utf8');
+  const examples = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, example = '']) => example);
+  assert.equal(examples.length, 3);
+  for (const example of examples) {
+    const table = await routeTable(await load(example), silent);
+    assert.deepEqual(
+      table.filter(({ disabled }) => disabled !== undefined),
+      [],
+    );
+  }
 });
