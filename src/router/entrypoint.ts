@@ -1,15 +1,16 @@
 /** A listening address: sockets in, exchanges to the handler, replies out. RFC 9112. */
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
-import { createSecureServer, type SecureServerOptions } from 'node:http2';
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { createSecureServer, type Http2Session, type SecureServerOptions } from 'node:http2';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import type { Server as TlsServer } from 'node:tls';
 import type { Log } from '../log.ts';
 import type { AccessRecord } from './access-log.ts';
 import { addressSet } from './addresses.ts';
 import { bind } from './bind.ts';
 import type { Handler } from './handler.ts';
+import { timeStreams } from './http2-stall.ts';
 import { listenOptions } from './listen-address.ts';
 import { peerAddress } from './peer.ts';
 import { expectProxyHeaders } from './proxied-sockets.ts';
@@ -145,9 +146,10 @@ function join(server: Server, exchanges: Serving, sockets: Set<Socket>, stall: n
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     exchanges.serve(req, responseOn(req, socket), { socket, head });
   });
-  server.on('connect', (req: IncomingMessage, socket: Duplex) => {
+  server.on('connect', (req: IncomingMessage, other: Duplex | ServerResponse) => {
+    const res = other instanceof Duplex ? responseOn(req, other) : other;
     const reply = { status: 405, body: { error: 'invalid_request', error_description: 'this is no tunnel' } };
-    writeReply(req, responseOn(req, socket), reply);
+    writeReply(req, res, reply);
     exchanges.tell({ ...unparsed, client: peerAddress(req.socket), method: 'CONNECT', status: 405 });
   });
   server.on('connection', (socket: Socket) => {
@@ -167,7 +169,9 @@ function join(server: Server, exchanges: Serving, sockets: Set<Socket>, stall: n
     socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     linger(socket);
   });
-  server.on('timeout', (socket: Socket) => {
+  timeStreams(server, stall * 1000);
+  server.on('timeout', (socket: Socket | Http2Session) => {
+    if (!(socket instanceof Socket)) return;
     // Silent both ways for `stall`, or idle for `keepAlive`. An event stream with nothing to say is no reason to cut.
     const res = exchanges.on(socket);
     if (!res?.req.complete || socket.writableLength > 0 || res.writableLength > 0) socket.destroy();

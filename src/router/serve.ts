@@ -9,7 +9,7 @@ import { peerAddress } from './peer.ts';
 import { replyTo, writeReply } from './reply.ts';
 import { announcedLength, bodyReader } from './request-body.ts';
 import { settle } from './settle.ts';
-import { closeGently } from './socket-close.ts';
+import { abandon, closeGently } from './socket-close.ts';
 
 export interface ServeOptions {
   readonly trusted: AddressSet;
@@ -117,13 +117,6 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       });
     },
   };
-}
-
-/** The client must notice that the answer is not whole: the connection breaks, or in HTTP/2 the stream. */
-export function abandon(res: ServerResponse): void {
-  if (res.writableEnded) return;
-  if (res.req.httpVersionMajor > 1) res.destroy();
-  else res.socket?.destroy();
 }
 
 function endsConnection(res: ServerResponse): void {

@@ -8,7 +8,7 @@ import type { Limits } from './config.ts';
 import { type Answer, type Exchange, type Handler, Refusal, streamed } from './handler.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
 import { busy, type Slots, slots } from './slots.ts';
-import { closeGently, linger } from './socket-close.ts';
+import { abandon, closeGently, linger } from './socket-close.ts';
 import { answerFor } from './upstream-failure.ts';
 import { type Passed, requestHeaders, responseHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
@@ -265,8 +265,7 @@ function relayTo(
         return failed(answerFor(error));
       }
       noteUpstreamAborted(req);
-      // RFC 9112 §8: an answer that stops in the middle must not look whole.
-      res.destroy();
+      abandon(res);
       done(undefined);
     },
   };

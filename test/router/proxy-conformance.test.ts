@@ -2,48 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { silent } from '../../src/log.ts';
-import { type Limits, limitsConfig } from '../../src/router/config.ts';
-import { type Entrypoint, listen } from '../../src/router/entrypoint.ts';
-import { upstream } from '../../src/router/upstream.ts';
-import { type RawServer, rawDial, rawExchange, rawServer } from '../support/raw-http.ts';
-
-const ok = (socket: Socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
-
-interface Proxied extends AsyncDisposable {
-  readonly port: number;
-  readonly entry: Entrypoint;
-  readonly origin: RawServer;
-  /** What the server saw of all requests. */
-  seen(): string;
-}
-
-/** The gateway before a server that answers what it is told to. */
-async function proxied(
-  answer: (socket: Socket, seen: string, turn: number) => void = ok,
-  changed: Partial<Limits> = {},
-): Promise<Proxied> {
-  const origin = await rawServer(answer);
-  const limits = { ...limitsConfig.parse({}), drain: 0, headTimeout: 1, ...changed };
-  const server = { url: `http://127.0.0.1:${origin.port}`, headers: {}, as: 'site', passHostHeader: true } as const;
-  const service = upstream(server, { log: silent, limits });
-  const entry = await listen({ address: '127.0.0.1:0', limits, log: silent }, service.service);
-  return {
-    port: entry.port,
-    entry,
-    origin,
-    seen: () => origin.seen.join('\n'),
-    async [Symbol.asyncDispose]() {
-      await entry[Symbol.asyncDispose]();
-      await service[Symbol.asyncDispose]();
-      await origin[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** Whether it ends in order or not. */
-const closed = (socket: Socket) =>
-  new Promise<void>((resolve) => (socket.closed ? resolve() : socket.once('close', () => resolve())));
+import { closed, ok, proxied } from '../support/proxied.ts';
+import { rawDial, rawExchange } from '../support/raw-http.ts';
 
 const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
 

@@ -136,6 +136,11 @@ test('RFC 9110 §15.5.20: a host the connection’s certificate does not cover i
     assert.equal(headers[':status'], status);
     stream.close();
   }
+  // RFC 9113 §6.5.2: only so many streams at once are offered; RFC 8441 §3: CONNECT is not extended.
+  assert.deepEqual(
+    [session.remoteSettings.maxConcurrentStreams, session.remoteSettings.enableConnectProtocol],
+    [100, false],
+  );
   session.destroy();
 });
 
