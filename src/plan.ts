@@ -140,6 +140,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   routes.push(
     ...configuredRoutes(config.routers, {
       services: config.services,
+      middlewares: config.middlewares,
       service: (name) => services.get(routed(name))?.handler,
       middleware: middlewareBuilder(config.middlewares, held),
       guard: ({ name }) => authorization.guard(guardedBy(ofRouters, name)),

@@ -1,11 +1,14 @@
 /** The routers of the configuration as routes. A faulty one throws as it is built, which disables it and no other. */
 
 import { type Handler, type Middleware, type Route, refusal } from './handler.ts';
+import type { MiddlewareConfig } from './middlewares/config.ts';
+import { hasEncodedSeparator } from './request-target.ts';
 import type { RouterConfig, ServiceConfig } from './routing-config.ts';
 import { compileRule } from './rule.ts';
 
 export interface RoutingParts {
   readonly services: Readonly<Record<string, ServiceConfig>>;
+  readonly middlewares: Readonly<Record<string, MiddlewareConfig>>;
   /** The handler of a service by its name. */
   service(name: string): Handler | undefined;
   /** Throws where there is none of that name, or it cannot be built. */
@@ -14,10 +17,14 @@ export interface RoutingParts {
 }
 
 export function configuredRoutes(routers: readonly RouterConfig[], parts: RoutingParts): Route[] {
+  const protects = (router: RouterConfig) =>
+    router.auth !== false || router.middlewares.some((name) => asksWho(name, parts.middlewares));
+  const shielded = new Set(routers.filter(protects).map(({ service }) => service));
   return routers.map((router) => {
     const service = parts.service(router.service);
     const guarded = router.auth !== false;
     const middlewares = router.middlewares.map((name) => late(() => parts.middleware(name)));
+    if (shielded.has(router.service)) middlewares.unshift(plainPath);
     if (guarded) middlewares.push(late(() => parts.guard(router)));
     return {
       name: router.name,
@@ -95,6 +102,22 @@ export function guardedBy<R>(resources: ReadonlyMap<string, R>, router: string):
   const resource = resources.get(router);
   if (resource !== undefined) return resource;
   throw new Error('the rule names no one host to guard; set resource to a URL, or "auth": false to let everybody in');
+}
+
+/**
+ * Where one router protects a part of a service, `/admin%2Fx` must reach that service by no other router: it would be another
+ * path to us than to a server that decodes it.
+ */
+const plainPath: Middleware = (next) => (exchange) => {
+  if (!hasEncodedSeparator(exchange.path)) return next(exchange);
+  throw refusal(400, 'invalid_request', 'the path holds an encoded slash, backslash or percent sign');
+};
+
+function asksWho(name: string, configs: RoutingParts['middlewares'], seen: readonly string[] = []): boolean {
+  const config = Object.hasOwn(configs, name) ? configs[name] : undefined;
+  if (config === undefined || seen.includes(name)) return false;
+  if (config.basicAuth || config.forwardAuth || config.ipAllowList) return true;
+  return config.chain?.middlewares.some((part) => asksWho(part, configs, [...seen, name])) ?? false;
 }
 
 function late(build: () => Middleware): Middleware {

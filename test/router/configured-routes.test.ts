@@ -66,6 +66,30 @@ test('a faulty router is disabled alone, says why, and the others serve', async 
   assert.equal((await fetch(`${at.url}/one/mcp`)).status, 401, 'no router stands above what is built in');
 });
 
+test('RFC 3986 §2.2: an encoded slash leads round no router that protects a part of the same service', async () => {
+  await using app = await site(naming('app'));
+  const servers = [{ url: app.url }];
+  await using at = await testGateway({
+    routers: [
+      { name: 'office', rule: 'PathPrefix(`/admin/`)', service: 'a', auth: false, middlewares: ['both'] },
+      { name: 'rest', rule: 'PathPrefix(`/`)', service: 'a', auth: false },
+      { name: 'other', rule: 'PathPrefix(`/other/`)', service: 'b', auth: false },
+    ],
+    services: { a: { servers }, b: { servers } },
+    middlewares: {
+      both: { chain: { middlewares: ['near'] } },
+      near: { ipAllowList: { sourceRange: ['192.0.2.0/24'] } },
+    },
+  });
+  const statusOf = async (path: string) => (await fetch(`${at.url}${path}`)).status;
+  assert.equal(await statusOf('/admin/x'), 403);
+  for (const path of ['/admin%2Fx', '/x%2f..%2fadmin/x', '/admin%5Cx', '/%252e/admin']) {
+    assert.equal(await statusOf(path), 400, path);
+  }
+  assert.equal(await statusOf('/plain'), 200);
+  assert.equal(await statusOf('/other/a%2Fb'), 200, 'nothing of that service is protected');
+});
+
 test('requests are shared out by weight, and a weight of 0 gets none', async () => {
   await using a = await site((_, res) => res.end('a'));
   await using b = await site((_, res) => res.end('b'));
