@@ -33,7 +33,8 @@ export function connectRedis(address: RedisAddress): RedisClient {
     return new Cluster([...address.hosts], {
       redisOptions: { ...common, ...(tls && { tls }) },
       clusterRetryStrategy: retryStrategy,
-      enableOfflineQueue: false,
+      // Here it also means that a command waits for its node to be connected, for no longer than commandTimeout.
+      enableOfflineQueue: true,
       // The same again: a command is repeated only where a node said that it has not been done.
       retryDelayOnFailover: 0,
       slotsRefreshInterval: 2000,

@@ -31,12 +31,16 @@ async function finds(program: string): Promise<boolean> {
   return new Promise((resolve) => child.once('error', () => resolve(false)).once('exit', () => resolve(true)));
 }
 
-/** `options` as on redis-server's command line. Resolves when it takes connections. */
-export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
+/** `options` as on redis-server's command line; `sentinel` is the file of one that watches others. Resolves when it takes connections. */
+export async function startRedis(
+  options: readonly string[] = [],
+  { sentinel }: { readonly sentinel?: string } = {},
+): Promise<RedisServer> {
   const directory: TemporaryDirectory = await temporaryDirectory();
   const port = await freePort();
   const start = async () => {
-    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory.path, '--save', ''];
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory.path];
+    const fixed = sentinel === undefined ? [...place, '--save', ''] : [sentinel, '--sentinel', ...place];
     const child = spawn('redis-server', [...fixed, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
     const failed = once(child, 'error').then(([error]) => Promise.reject(error));
     await Promise.race([failed, saysReady(child)]);

@@ -1,0 +1,100 @@
+/** A cluster, sentinels and TLS: real servers on loopback ports. */
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { silent } from '../../src/log.ts';
+import { openRedisStore } from '../../src/store/open-redis.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { freePort } from '../support/free-port.ts';
+import { type RedisServer, redisMissing, startRedis } from '../support/redis.ts';
+import { keysOf, numbers, storeContract } from '../support/store-contract.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const missing = await redisMissing();
+
+interface Topology extends AsyncDisposable {
+  readonly url: string;
+  readonly servers: readonly RedisServer[];
+}
+
+/** Three masters that share the slots. */
+async function startCluster(): Promise<Topology> {
+  await using opening = new AsyncDisposableStack();
+  const buses = [await freePort(), await freePort(), await freePort()];
+  const servers: RedisServer[] = [];
+  for (const bus of buses) {
+    const options = ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '1000'];
+    servers.push(opening.use(await startRedis(options)));
+  }
+  const [first, ...others] = servers;
+  const ranges = [
+    ['0', '5460'],
+    ['5461', '10922'],
+    ['10923', '16383'],
+  ] as const;
+  for (const [index, [from, to]] of ranges.entries()) await servers[index]?.ask('CLUSTER', 'ADDSLOTSRANGE', from, to);
+  for (const [index, { port }] of others.entries())
+    await first?.ask('CLUSTER', 'MEET', '127.0.0.1', String(port), String(buses[index + 1]));
+  for (const server of servers)
+    while (!String(await server.ask('CLUSTER', 'INFO')).includes('cluster_state:ok')) await wait(20);
+  const running = opening.move();
+  const hosts = servers.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  return { url: `redis://${hosts}/0?cluster=true`, servers, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+const cluster = missing ? undefined : await startCluster();
+after(async () => cluster?.[Symbol.asyncDispose]());
+if (cluster !== undefined)
+  storeContract('redis: cluster', {
+    open: () => openRedisStore(`${cluster.url}&prefix=${randomBytes(6).toString('hex')}:`, silent),
+  });
+
+test('keys lie on every node of a cluster and all of them are listed', { skip: missing }, async () => {
+  await using store = await openRedisStore(cluster?.url ?? '', silent);
+  await Promise.all(numbers(100, (n) => store.set(`many:${n}`, n)));
+  assert.equal((await keysOf(store, 'many:')).length, 100);
+  for (const server of cluster?.servers ?? []) assert.ok(Number(await server.ask('DBSIZE')) > 0);
+});
+
+test('when the master dies, sentinels name its successor and the store goes on there with all that was promised', {
+  skip: missing,
+}, async () => {
+  await using master = await startRedis();
+  await using replica = await startRedis(['--replicaof', '127.0.0.1', String(master.port)]);
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, 'sentinel.conf');
+  const lines = [
+    `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+    'sentinel down-after-milliseconds main 300',
+    'sentinel failover-timeout main 2000',
+  ];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  await using sentinel = await startRedis([], { sentinel: file });
+  await using store = await openRedisStore(`redis://127.0.0.1:${sentinel.port}/0?sentinel=main`, silent);
+  await store.set('promised', 1);
+  // Sentinel promotes none that it has not seen.
+  while (!String(await replica.ask('GET', 'mcp-gateway:promised')).includes('1')) await wait(20);
+  while (!JSON.stringify(await sentinel.ask('SENTINEL', 'replicas', 'main')).includes(String(replica.port)))
+    await wait(50);
+  await master.kill();
+  await eventuallySet(store);
+  assert.equal(await store.get('promised'), 1);
+  assert.match(String(await replica.ask('INFO', 'replication')), /role:master/);
+});
+
+/** Each try within its bound, until one succeeds. */
+async function eventuallySet(store: Store): Promise<void> {
+  for (;;) {
+    try {
+      await store.set('after', 1);
+      return;
+    } catch (error) {
+      assert.ok(error instanceof StoreUnavailable);
+      await wait(20);
+    }
+  }
+}
