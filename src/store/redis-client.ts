@@ -61,6 +61,7 @@ export function connectRedis(address: RedisAddress): RedisClient {
 export function plainly(error: unknown): string {
   const { message, code, lastNodeError } = error as { message?: string; code?: string; lastNodeError?: unknown };
   if (lastNodeError !== undefined) return plainly(lastNodeError);
+  if (isOfCertificate(code)) return `its certificate is not believed (${message}); name its authority with ca=FILE`;
   const text = message || code || String(error);
   const [, word = ''] = /^([A-Z]+)\b/.exec(text) ?? [];
   return (
@@ -78,5 +79,11 @@ const meanings: Readonly<Record<string, string>> = {
 
 /** Whether waiting will not mend it. */
 export function isLasting(error: unknown): boolean {
-  return /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|DB index|.*AUTH))/.test((error as Error).message ?? '');
+  const { message = '', code } = error as { message?: string; code?: string };
+  return isOfCertificate(code) || /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|DB index|.*AUTH))/.test(message);
+}
+
+/** OpenSSL's words for a chain that leads to nobody trusted, and Node's for a certificate of another name. */
+function isOfCertificate(code: string | undefined): boolean {
+  return code !== undefined && /SELF_SIGNED_CERT|VERIFY_LEAF|ISSUER_CERT|CERT_HAS_EXPIRED|CERT_ALTNAME/.test(code);
 }

@@ -10,6 +10,7 @@ import { silent } from '../../src/log.ts';
 import { openRedisStore } from '../../src/store/open-redis.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { freePort } from '../support/free-port.ts';
+import { certified } from '../support/https-front.ts';
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.ts';
 import { keysOf, numbers, storeContract } from '../support/store-contract.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -84,6 +85,23 @@ test('when the master dies, sentinels name its successor and the store goes on t
   await eventuallySet(store);
   assert.equal(await store.get('promised'), 1);
   assert.match(String(await replica.ask('INFO', 'replication')), /role:master/);
+});
+
+test('over TLS the certificate of the server is verified, against the file of ca= where one is named', {
+  skip: missing,
+}, async () => {
+  await using directory = await temporaryDirectory();
+  const at = (name: string) => join(directory.path, name);
+  const { certificate, rootFile } = await certified(at('authority'), ['127.0.0.1']);
+  writeFileSync(at('chain.pem'), certificate.chain);
+  writeFileSync(at('key.pem'), certificate.key);
+  const tlsPort = await freePort();
+  const files = ['--tls-cert-file', at('chain.pem'), '--tls-key-file', at('key.pem'), '--tls-auth-clients', 'no'];
+  await using _redis = await startRedis(['--tls-port', String(tlsPort), ...files]);
+  const url = `rediss://127.0.0.1:${tlsPort}`;
+  await using store = await openRedisStore(`${url}?ca=${encodeURIComponent(rootFile)}`, silent);
+  assert.equal(await store.set('k', 1), true);
+  await assert.rejects(openRedisStore(url, silent), /certificate.*ca=FILE/);
 });
 
 /** Each try within its bound, until one succeeds. */
