@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { identifierOf } from '../../src/router/configured-routes.ts';
 import { routingConfig } from '../../src/router/routing-config.ts';
 import { signedIn, testGateway } from '../support/oauth-client.ts';
+import { startProgram } from '../support/program.ts';
 import { site } from '../support/site.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -158,3 +159,29 @@ for (const [rule, resource, expected] of identifiers) {
     assert.equal(identifierOf(router, new URL('https://mcp.example')), expected);
   });
 }
+
+test('a reload changes routers and middlewares, and drops no stream of a service that stays', async () => {
+  let next = () => {};
+  await using app = await site((_, res) => {
+    res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+    next = () => res.end('data: 2\n\n');
+  });
+  const config = (middlewares: object) => ({
+    routers: [
+      { name: 'app', rule: 'PathPrefix(`/`)', service: 'app', auth: false, middlewares: Object.keys(middlewares) },
+    ],
+    services: { app: { servers: [{ url: app.url }] } },
+    middlewares,
+    limits: { drain: '0' },
+  });
+  await using program = await startProgram({ config: config({}) });
+  const stream = await fetch(program.url);
+  const reader = stream.body?.getReader();
+  assert.ok(reader);
+  assert.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: 1\n\n');
+  await program.reload(config({ near: { ipAllowList: { sourceRange: ['192.0.2.1'] } } }));
+  assert.equal((await fetch(program.url)).status, 403);
+  next();
+  assert.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: 2\n\n');
+  assert.equal((await reader.read()).done, true);
+});
