@@ -13,7 +13,7 @@ import { seeded } from '../support/seeded.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** Hundreds in a long run: `GATEWAY_CRASHES=300`. */
-const crashes = Number(process.env.GATEWAY_CRASHES ?? 3);
+const crashes = Number(process.env.GATEWAY_CRASHES ?? 2);
 const missing = await redisMissing();
 
 interface Holder {

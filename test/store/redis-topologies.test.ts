@@ -61,6 +61,21 @@ test('keys lie on every node of a cluster and all of them are listed', { skip: m
   for (const server of cluster?.servers ?? []) assert.ok(Number(await server.ask('DBSIZE')) > 0);
 });
 
+test('a node of a cluster that dies makes verbs reject within their bound, and they work again when it is back', {
+  skip: missing,
+}, async () => {
+  await using own = await startCluster();
+  await using store = await openRedisStore(own.url, silent);
+  const all = () => Promise.allSettled(numbers(30, (n) => store.set(`key:${n}`, n)));
+  assert.ok((await all()).every(({ status }) => status === 'fulfilled'));
+  await own.servers[1]?.kill();
+  const answers = await all();
+  const refused = answers.filter((answer) => answer.status === 'rejected');
+  assert.ok(refused.length > 0 && refused.every(({ reason }) => reason instanceof StoreUnavailable));
+  await own.servers[1]?.restart();
+  for (const n of numbers(30, Number)) await eventuallySet(store, `key:${n}`);
+});
+
 test('when the master dies, sentinels name its successor and the store goes on there with all that was promised', {
   skip: missing,
 }, async () => {
@@ -105,10 +120,10 @@ test('over TLS the certificate of the server is verified, against the file of ca
 });
 
 /** Each try within its bound, until one succeeds. */
-async function eventuallySet(store: Store): Promise<void> {
+async function eventuallySet(store: Store, key = 'after'): Promise<void> {
   for (;;) {
     try {
-      await store.set('after', 1);
+      await store.set(key, 1);
       return;
     } catch (error) {
       assert.ok(error instanceof StoreUnavailable);
