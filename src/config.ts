@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ConfigError, directoryOf, type Fault, jsonPath, readConfigFile, resolveReferences } from './config-file.ts';
 import { logConfig } from './log-config.ts';
 import { bridgeLimits, mcpServersConfig } from './mcp/config.ts';
+import { metricsConfig } from './metrics/config.ts';
 import { authConfig } from './oauth/config.ts';
 import { limitsConfig, routerConfig } from './router/config.ts';
 import { defaultStore, storeConfig, storeKeyConfig } from './store/config.ts';
@@ -47,6 +48,7 @@ export const configSchema = z.strictObject({
   mcpServers: mcpServersConfig,
   limits: limitsConfig.extend({ mcp: bridgeLimits }).prefault({}).describe('What the gateway puts up with.'),
   log: logConfig,
+  metrics: metricsConfig,
 });
 
 type Parsed = z.output<typeof configSchema>;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
 import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
-import type { Log } from './log.ts';
+import { type Log, overheard } from './log.ts';
 import { openReaper } from './mcp/reaper.ts';
 import type { Administration } from './oauth/administration.ts';
 import type { AuthConfig } from './oauth/config.ts';
@@ -37,14 +37,17 @@ export interface Gateway extends AsyncDisposable {
 }
 
 /** Resolves when requests are answered. Rejects, with nothing left open, where something needed cannot be had. */
-export async function startGateway(config: GatewayConfig, log: Log): Promise<Gateway> {
+export async function startGateway(config: GatewayConfig, toWrite: Log): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
   const startedAt = Date.now();
   const requests = requestCounts();
   const { stateDir, storeKey } = config;
+  const metrics =
+    config.metrics.listen === undefined ? undefined : (await import('./metrics/metrics.ts')).gatewayMetrics();
+  const log = metrics === undefined ? toWrite : overheard(toWrite, metrics.hear);
   const opened = opening.use(await openStore(config.store, { log, stateDir, storeKey }));
   // A grant says whether a token is live.
-  const store = rememberingReads(opened, 'grant');
+  const store = rememberingReads(metrics?.timed(opened) ?? opened, 'grant');
   const reaper = opening.use(openReaper(log));
   const admin = await adminFor(config.auth);
   let plan: Plan | undefined;
@@ -63,13 +66,17 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
 
   opening.defer(async () => plan?.retire());
   const { http, https } = config.entrypoints;
-  const entry = {
+  const observers = (name: string) => {
+    const meter = metrics?.observer(name);
+    return meter === undefined ? requests.observe : both(requests.observe, meter);
+  };
+  const entry = (name: string) => ({
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     log,
     accessLog: config.log.access,
-    observe: requests.observe,
-  };
+    observe: observers(name),
+  });
   const entrypoints: { name: string; entrypoint: Entrypoint }[] = [];
   let tls: Tls | undefined;
   if (config.tls !== undefined && https !== undefined && config.publicUrl !== undefined) {
@@ -79,17 +86,39 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     const handler = tls.misdirected(serve);
     const secure = { options: tls.secure, attach: tls.attach };
     const entrypoint = opening.use(
-      await listen({ ...entry, address: https.listen, proxyProtocol: https.proxyProtocol ?? false, secure }, handler),
+      await listen(
+        { ...entry('https'), address: https.listen, proxyProtocol: https.proxyProtocol ?? false, secure },
+        handler,
+      ),
     );
     entrypoints.push({ name: 'https', entrypoint });
   }
   const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
   const entrypoint = opening.use(
-    await listen({ ...entry, address: http.listen, proxyProtocol: http.proxyProtocol ?? false }, plain),
+    await listen({ ...entry('http'), address: http.listen, proxyProtocol: http.proxyProtocol ?? false }, plain),
   );
   entrypoints.push({ name: 'http', entrypoint });
   const publicUrl = config.publicUrl ?? new URL(`http://${entrypoint.address}`);
   plan = await assemble(config, publicUrl, parts);
+
+  const status = () =>
+    gatewayStatus({
+      startedAt,
+      publicUrl,
+      entrypoints: entrypoints.map(({ name, entrypoint: { address, connections } }) => ({
+        name,
+        address,
+        connections,
+      })),
+      certificates: tls?.status() ?? [],
+      plan,
+      requests: requests.counts(),
+    });
+  metrics?.use(servicesOf(config));
+  if (metrics !== undefined && config.metrics.listen !== undefined) {
+    const quiet = { limits: config.limits, log, accessLog: false };
+    opening.use(await listen({ ...quiet, address: config.metrics.listen }, metrics.handler(status)));
+  }
 
   const first = plan;
   const running = opening.move();
@@ -105,19 +134,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
     get rootFile() {
       return tls?.rootFile;
     },
-    status: () =>
-      gatewayStatus({
-        startedAt,
-        publicUrl,
-        entrypoints: entrypoints.map(({ name, entrypoint: { address, connections } }) => ({
-          name,
-          address,
-          connections,
-        })),
-        certificates: tls?.status() ?? [],
-        plan,
-        requests: requests.counts(),
-      }),
+    status,
     get administration() {
       return (plan ?? first).administration;
     },
@@ -136,6 +153,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
         'entrypoints',
         'trustedProxies',
         'limits',
+        'metrics',
       ] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
       if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');
@@ -144,6 +162,7 @@ export async function startGateway(config: GatewayConfig, log: Log): Promise<Gat
       const following = await assemble(next, publicUrl, parts, former);
       if (next.tls !== undefined) await tls?.use(next.tls, hostsOf(next));
       plan = following;
+      metrics?.use(servicesOf(next));
       await former?.retire(plan);
     },
     async [Symbol.asyncDispose]() {
@@ -158,6 +177,18 @@ async function peersOf({ peers, storeKey, limits }: GatewayConfig, store: Store,
   if (peers === undefined || storeKey === undefined) return undefined;
   const { openPeers } = await import('./peers.ts');
   return openPeers({ store, secret: storeKey, address: peers.listen, limits, log, handler });
+}
+
+/** Which service each configured router leads to. */
+function servicesOf({ routers }: GatewayConfig): ReadonlyMap<string, string> {
+  return new Map(routers.map(({ name, service }) => [name, service]));
+}
+
+function both<T>(one: (told: T) => void, other: (told: T) => void): (told: T) => void {
+  return (told) => {
+    one(told);
+    other(told);
+  };
 }
 
 /** What `startGateway` would serve, by a configuration, with nothing started. */

@@ -15,6 +15,26 @@ export interface Log {
   with(fields: LogFields): Log;
 }
 
+/** Told of each event, whatever level is written, with the fields as they were given: they may hold secrets. */
+export type Heard = (level: LogLevel, event: string, fields: LogFields) => void;
+
+/** The same log, with somebody who listens. */
+export function overheard(log: Log, hear: Heard, bound: LogFields = {}): Log {
+  const at =
+    (level: LogLevel) =>
+    (event: string, fields: LogFields = {}) => {
+      log[level](event, fields);
+      hear(level, event, { ...bound, ...fields });
+    };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    with: (fields) => overheard(log.with(fields), hear, { ...bound, ...fields }),
+  };
+}
+
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'pretty';
