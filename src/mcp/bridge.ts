@@ -5,19 +5,18 @@ import type { Answer, Exchange, Handler } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
 import { type ChildrenStatus, children } from './children.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
-import type { Connect } from './connection.ts';
-import { commandFor } from './environment.ts';
 import { readBody } from './message.ts';
 import { modernHttp } from './modern-http.ts';
 import { isModern, modernVersions } from './modern-revision.ts';
 import { modernServers } from './modern-servers.ts';
 import { modernStart } from './modern-start.ts';
 import type { Reaper } from './reaper.ts';
+import { sessionConnect } from './session-connect.ts';
 import { sessions } from './sessions.ts';
 import { sharedChildren } from './shared-children.ts';
 import { streamableHttp } from './streamable-http.ts';
 import { toolPolicy } from './tool-policy.ts';
-import { asRefusal, rpcRefusal, Unavailable } from './unavailable.ts';
+import { asRefusal, rpcRefusal } from './unavailable.ts';
 
 export interface Bridge extends AsyncDisposable {
   /** The MCP endpoint. */
@@ -51,36 +50,11 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     perOwner: limits.childrenPerCaller,
   });
 
-  /** Isolation `session`, and callers nobody knows: a child of its own. */
-  const alone: Connect = async ({ caller }, account, events) => {
-    const child = await pool.start(account, commandFor(config, caller));
-    child.listen({
-      message: events.message,
-      ended(ending) {
-        if (!ending.expected && !child.spoke) pool.failed(ending.reason);
-        events.ended(ending);
-      },
-    });
-    if (child.over) throw new Unavailable(502, 'the server ended at once');
-    return {
-      send: (message) => child.send(message.bytes),
-      get backlog() {
-        return child.backlog;
-      },
-      hold: child.hold,
-      close: child.end,
-    };
-  };
-
   const shared = sharedChildren(config, pool, log);
-  const connect: Connect = (exchange, account, events) => {
-    const own = config.isolation === 'session' || (config.isolation === 'caller' && !exchange.caller);
-    return (own ? alone : shared.connect)(exchange, account, events);
-  };
-
+  const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
+  const connect = sessionConnect({ config, pool, shared: shared.connect, servers, log });
   const table = sessions({ config, limits, log, connect, gatewayId });
   const legacy = streamableHttp(table);
-  const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
   const modern = modernHttp({
     limits,
     requestTimeout: config.requestTimeout,

@@ -2,7 +2,7 @@
 
 import type { Exchange } from '../router/handler.ts';
 import type { Ending } from './child.ts';
-import type { Message } from './message.ts';
+import type { Id, Message } from './message.ts';
 
 export interface Connection {
   send(message: Message): void;
@@ -15,10 +15,16 @@ export interface Connection {
 }
 
 export interface ConnectionEvents {
-  message(message: Message): void;
+  /** `about` is the client's request that it belongs to, where that is known. */
+  message(message: Message, about?: Id): void;
   /** The server is gone without our doing. */
   ended(ending: Ending): void;
 }
 
 /** `account` is whom the child counts against. Rejects with Unavailable or a Refusal. */
 export type Connect = (exchange: Exchange, account: string, events: ConnectionEvents) => Promise<Connection>;
+
+/** The server speaks no revision that has a handshake. */
+export class ModernOnly extends Error {
+  override readonly name = 'ModernOnly';
+}

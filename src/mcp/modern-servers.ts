@@ -15,8 +15,11 @@ import { Unavailable } from './unavailable.ts';
 
 export interface ModernServers extends AsyncDisposable {
   /** `params` of the request, whose _meta says what its client can do. Rejects with Unavailable or a Refusal. */
-  open(exchange: Exchange, params: Params): Promise<Seat>;
+  open(exchange: Visitor, params: Params): Promise<Seat>;
 }
+
+/** Who asks. */
+export type Visitor = Pick<Exchange, 'caller' | 'clientAddress'>;
 
 export interface ModernServersOptions {
   readonly config: StdioServerConfig;
@@ -162,6 +165,6 @@ function ask(server: ModernServer, method: string, params: Params): Promise<Resp
 }
 
 /** TR-39: a user with all clients, else an address. */
-function ownerOf({ caller, clientAddress }: Exchange): string {
+function ownerOf({ caller, clientAddress }: Visitor): string {
   return caller ? `user ${caller.subject}` : `address ${clientAddress}`;
 }

@@ -12,7 +12,7 @@ import { legacyAsModern } from './legacy-as-modern.ts';
 import { modernChild } from './modern-child.ts';
 import type { ModernServer } from './modern-server.ts';
 import { parkedCalls } from './parked-calls.ts';
-import { probe } from './probe.ts';
+import { patience, probe } from './probe.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface ModernStart extends Disposable {
@@ -28,9 +28,6 @@ export interface Wanted {
   readonly command: Command;
   readonly capabilities: unknown;
 }
-
-/** Seconds a server may take to answer the probe: a package runner may have to fetch it first, and a legacy one may never answer. */
-const patience = 20;
 
 /** Calls of one caller that may wait for him, and of all. */
 const parkedPerOwner = 20;

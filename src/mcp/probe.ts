@@ -23,10 +23,13 @@ export const ownMeta = {
   [metaKey.clientInfo]: gatewayInfo,
 };
 
-/** `patience` in seconds: a server of a former revision may leave a method it does not know without an answer. */
-export async function probe(child: Child, patience: number): Promise<Verdict> {
+/** Seconds a server may take to answer: a package runner may have to fetch it first, and a legacy one may never answer. */
+export const patience = 20;
+
+/** `wait` in seconds: a server of a former revision may leave a method it does not know without an answer. */
+export async function probe(child: Child, wait: number): Promise<Verdict> {
   const { promise, resolve } = Promise.withResolvers<Verdict>();
-  const timer = setTimeout(() => resolve({ era: 'legacy', usable: false }), patience * 1000);
+  const timer = setTimeout(() => resolve({ era: 'legacy', usable: false }), wait * 1000);
   child.listen({
     message(message) {
       if (message.kind === 'response' && message.id === id) resolve(judge(message.result, message.error));

@@ -9,6 +9,7 @@ import type { BridgeLimits } from './config.ts';
 import type { Connection } from './connection.ts';
 import { type EventStream, eventStreams } from './event-stream.ts';
 import {
+  type Id,
   isId,
   isObject,
   keyOf,
@@ -46,8 +47,8 @@ export interface Session {
   listen(exchange: Exchange, lastEventId: string | undefined): boolean;
   /** For the transport of 2024-11-05: everything goes to the standing stream, also answers. */
   readonly standing: EventStream;
-  /** What the server says. */
-  receive(message: Message): void;
+  /** What the server says; `about` is the call that it belongs to, where that is known. */
+  receive(message: Message, about?: Id): void;
   /** The server is gone: every call fails at once. */
   failed(ending: Ending): void;
   sweep(): void;
@@ -110,7 +111,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
 
   /** TR-16: to exactly one stream. The one POST in flight is what the server most likely speaks about. */
-  const route = (message: Request | Notification, lost?: () => void) => {
+  const route = (message: Request | Notification, about: Id | undefined, lost?: () => void) => {
+    if (about !== undefined && calls.get(about)?.answer.precede(message.bytes, lost)) return;
     const answers = calls.streaming;
     const reachable = answers.filter((answer) => answer.reachable);
     const must = message.kind === 'request' && !streams.standing.attached;
@@ -122,7 +124,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     else streams.standing.send(message.bytes, lost);
   };
 
-  const ask = (request: Request) => {
+  const ask = (request: Request, about: Id | undefined) => {
     const refuse = (text: string) => {
       asked.delete(keyOf(request.id));
       if (!over) tell({ id: request.id, error: { code: rpcCode.internalError, message: text } });
@@ -131,17 +133,17 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (request.method === 'ping' && streams.attached === 0) return tell({ id: request.id, result: {} });
     if (asked.size >= mostAsked) return refuse('too many requests are waiting for the client');
     asked.add(keyOf(request.id));
-    route(request, () => refuse('the client does not listen'));
+    route(request, about, () => refuse('the client does not listen'));
   };
 
-  const receive = (message: Message) => {
+  const receive = (message: Message, about?: Id) => {
     if (over) return;
     if (message.kind === 'response') return respond(message);
-    if (message.kind === 'request') return ask(message);
+    if (message.kind === 'request') return ask(message, about);
     if (message.method === 'notifications/cancelled') asked.delete(keyOf(message.params.requestId));
     const call =
       message.method === 'notifications/progress' ? calls.progressed(message.params.progressToken) : undefined;
-    if (!call) return route(message);
+    if (!call) return route(message, about);
     if (!call.answer.precede(message.bytes)) streams.standing.send(message.bytes);
   };
 

@@ -5,7 +5,6 @@ import type { Log } from '../log.ts';
 import type { Exchange } from '../router/handler.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
 import type { Connect } from './connection.ts';
-import type { Message } from './message.ts';
 import { openSession, type Session } from './session.ts';
 import { type ToolPolicy, toolPolicy } from './tool-policy.ts';
 import { Unavailable } from './unavailable.ts';
@@ -91,11 +90,11 @@ export function sessions({ config, limits, log, connect, gatewayId }: SessionsOp
         // MCP 2025-11-25 transports, session management: unguessable, visible ASCII. 192 bits.
         const random = randomBytes(24).toString('base64url');
         const id = gatewayId === undefined ? random : `${gatewayId}.${random}`;
-        const early: Message[] = [];
+        const early: Parameters<Session['receive']>[] = [];
         let session: Session | undefined;
         let ended: Parameters<Session['failed']>[0] | undefined;
         const connection = connect(exchange, account, {
-          message: (message) => (session ? session.receive(message) : early.push(message)),
+          message: (...said) => (session ? session.receive(...said) : early.push(said)),
           ended: (ending) => {
             ended = ending;
             session?.failed(ending);
@@ -113,7 +112,7 @@ export function sessions({ config, limits, log, connect, gatewayId }: SessionsOp
           closed: () => table.delete(id),
         });
         table.set(id, session);
-        for (const message of early) session.receive(message);
+        for (const said of early) session.receive(...said);
         if (ended) session.failed(ended);
         if (disposed) await session.close('the gateway is stopping', 503);
         return session;

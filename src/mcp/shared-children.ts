@@ -5,9 +5,10 @@ import type { Exchange } from '../router/handler.ts';
 import type { Child } from './child.ts';
 import type { Children } from './children.ts';
 import type { StdioServerConfig } from './config.ts';
-import type { Connect } from './connection.ts';
+import { type Connect, ModernOnly } from './connection.ts';
 import { type Command, commandFor } from './environment.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
+import { patience, probe } from './probe.ts';
 import { type SharedChild, sharedChild } from './shared-child.ts';
 import { Unavailable } from './unavailable.ts';
 
@@ -39,8 +40,11 @@ export function sharedChildren(config: StdioServerConfig, pool: Children, log: L
     try {
       return await shakeHands(child, config.requestTimeout);
     } catch (error) {
-      if (error instanceof Unavailable) pool.failed(error.message);
+      const refused = error instanceof Unavailable && error.status === 502 && !child.over;
+      const verdict = refused ? await probe(child, Math.min(patience, config.requestTimeout)) : undefined;
       void child.end('it did not initialize');
+      if (verdict?.era === 'modern') throw new ModernOnly('the server speaks the modern era only', { cause: error });
+      if (error instanceof Unavailable) pool.failed(error.message);
       throw error;
     }
   };

@@ -24,6 +24,10 @@ const tools = [
   'line',
   'task',
   'ask_state',
+  'late',
+  'inquire',
+  'touch',
+  'meta',
 ].map((name) => ({ name, inputSchema: { type: 'object' } }));
 tools.push({
   name: 'mirrored',
@@ -54,6 +58,20 @@ const call = {
   // Trusts whoever brings its state, as a server that knows no callers has to.
   ask_state: (_args, _id, { requestState }) =>
     requestState === undefined ? { resultType: 'input_required', requestState: 'plain "state" ü' } : said(requestState),
+  meta: (_args, _id, params) => said(JSON.stringify(params._meta)),
+  // Questions until there are answers to all; what came back is the result.
+  inquire({ rounds = [] }, _id, { inputResponses, requestState }) {
+    const done = Number(requestState?.split(' ')[1] ?? 0) + (inputResponses ? 1 : 0);
+    if (done >= rounds.length) return said(JSON.stringify({ inputResponses, requestState }));
+    return { resultType: 'input_required', inputRequests: rounds[done], requestState: `état\u0001 ${done}` };
+  },
+  touch({ uri }) {
+    for (const [id, { resourceSubscriptions = [] }] of listening) {
+      const params = { uri, _meta: { [subscriptionId]: id, kept: 1 } };
+      if (resourceSubscriptions.includes(uri)) send({ method: 'notifications/resources/updated', params });
+    }
+    return said('touched');
+  },
   hang(args, id) {
     waiting.set(String(args.key), id);
   },
@@ -90,13 +108,21 @@ const methods = {
   'server/discover': () => ({
     resultType: 'complete',
     supportedVersions: flags.has('--future') ? ['2099-01-01'] : ['2026-07-28'],
-    capabilities: { tools: { listChanged: true }, logging: {} },
+    capabilities: {
+      tools: { listChanged: true },
+      logging: {},
+      ...(flags.has('--resources') && { resources: { subscribe: true } }),
+    },
     ttlMs: 0,
     cacheScope: 'private',
     _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'by-hand', version: '1' } },
   }),
   'tools/list': () => ({ resultType: 'complete', tools, ttlMs: 0, cacheScope: 'private' }),
   'tools/call': (params, id, line) => call[params.name]?.(params.arguments ?? {}, id, params, line),
+  'resources/read': ({ uri }, id) =>
+    send({ id, error: { code: -32602, message: 'Resource not found', data: { uri } } }),
+  'prompts/get': (_params, id) =>
+    send({ id, error: { code: -32021, message: 'needs more', data: { requiredCapabilities: { sampling: {} } } } }),
   'tasks/get': ({ taskId }) => ({ resultType: 'complete', taskId, status: 'completed' }),
   'subscriptions/listen'(params, id) {
     listening.set(id, params.notifications ?? {});
