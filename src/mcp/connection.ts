@@ -15,8 +15,8 @@ export interface Connection {
 }
 
 export interface ConnectionEvents {
-  /** `about` is the client's request that it belongs to, where that is known. */
-  message(message: Message, about?: Id): void;
+  /** `about` is the client's request that it belongs to, null for none of them, where that is known. */
+  message(message: Message, about?: Id | null): void;
   /** The server is gone without our doing. */
   ended(ending: Ending): void;
 }

@@ -82,7 +82,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
     owner,
     about,
     open,
-    changed: (message) => events.message({ ...message, bytes: withoutSubscription(message.bytes) }),
+    changed: (message) => events.message({ ...message, bytes: withoutSubscription(message.bytes) }, null),
   });
 
   const answer = (request: Request, result: Params) => events.message(success(request, result));

@@ -47,8 +47,8 @@ export interface Session {
   listen(exchange: Exchange, lastEventId: string | undefined): boolean;
   /** For the transport of 2024-11-05: everything goes to the standing stream, also answers. */
   readonly standing: EventStream;
-  /** What the server says; `about` is the call that it belongs to, where that is known. */
-  receive(message: Message, about?: Id): void;
+  /** What the server says; `about` is the call that it belongs to, null for none, where that is known. */
+  receive(message: Message, about?: Id | null): void;
   /** The server is gone: every call fails at once. */
   failed(ending: Ending): void;
   sweep(): void;
@@ -111,8 +111,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
 
   /** TR-16: to exactly one stream. The one POST in flight is what the server most likely speaks about. */
-  const route = (message: Request | Notification, about: Id | undefined, lost?: () => void) => {
-    if (about !== undefined && calls.get(about)?.answer.precede(message.bytes, lost)) return;
+  const route = (message: Request | Notification, about: Id | null | undefined, lost?: () => void) => {
+    if (about === null && streams.standing.attached) return streams.standing.send(message.bytes, lost);
+    if (about !== undefined && about !== null && calls.get(about)?.answer.precede(message.bytes, lost)) return;
     const answers = calls.streaming;
     const reachable = answers.filter((answer) => answer.reachable);
     const must = message.kind === 'request' && !streams.standing.attached;
@@ -124,7 +125,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     else streams.standing.send(message.bytes, lost);
   };
 
-  const ask = (request: Request, about: Id | undefined) => {
+  const ask = (request: Request, about: Id | null | undefined) => {
     const refuse = (text: string) => {
       asked.delete(keyOf(request.id));
       if (!over) tell({ id: request.id, error: { code: rpcCode.internalError, message: text } });
@@ -136,7 +137,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     route(request, about, () => refuse('the client does not listen'));
   };
 
-  const receive = (message: Message, about?: Id) => {
+  const receive = (message: Message, about?: Id | null) => {
     if (over) return;
     if (message.kind === 'response') return respond(message);
     if (message.kind === 'request') return ask(message, about);
