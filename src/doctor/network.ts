@@ -12,6 +12,8 @@ import { type Finding, fault, ok, reasonOf, warning } from './finding.ts';
 
 /** Milliseconds for each answer. */
 const patience = 10_000;
+/** Milliseconds; the gateway itself waits for as long as it takes. */
+const storePatience = 4000;
 /** Seconds. Tokens and certificates bear a small difference; codes and signed questions do not bear a large one. */
 const skewNoticed = 30;
 const skewHarmful = 120;
@@ -56,6 +58,7 @@ async function storeReachable(config: GatewayConfig): Promise<Finding[]> {
       log: silent,
       storeKey: config.storeKey,
       stateDir: config.stateDir,
+      patience: storePatience,
     });
     await store.get('check:');
     return [ok(what, 'answers')];

@@ -9,8 +9,11 @@ import type { Store } from './store.ts';
 /** Milliseconds between two lines that say what is waited for. */
 const sayEvery = 5000;
 
-/** Waits for as long as it takes, except where waiting cannot help: then rejects with one sentence for the operator. */
-export async function openRedisStore(url: string, log: Log): Promise<Store> {
+/**
+ * Waits for as long as it takes, or `patience` milliseconds, except where waiting cannot help: then rejects with one
+ * sentence for the operator.
+ */
+export async function openRedisStore(url: string, log: Log, patience = Number.POSITIVE_INFINITY): Promise<Store> {
   const address = parseRedisUrl(url);
   const where = address.hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
   const client = connectRedis(address);
@@ -22,11 +25,13 @@ export async function openRedisStore(url: string, log: Log): Promise<Store> {
     if (isLasting(error)) reject(error);
   };
   client.on('error', note).on('node error', note);
+  const until = Date.now() + patience;
   try {
     for (;;) {
-      const came = await Promise.race([refused, ready(client, sayEvery).then(yes, no)]);
+      const came = await Promise.race([refused, ready(client, Math.min(sayEvery, patience)).then(yes, no)]);
       if (came) break;
       const reason = problem === undefined ? 'it does not answer' : plainly(problem);
+      if (Date.now() >= until) throw problem ?? new Error(reason);
       log.warn('waiting for the store', { redis: where, reason });
     }
     await warnOfLosses(client, log);

@@ -12,6 +12,8 @@ export interface OpenStoreOptions {
   /** Seals private keys; without it a key file in the state directory, or beside the store's file. */
   readonly storeKey?: string | undefined;
   readonly log: Log;
+  /** Milliseconds to wait for a store that is away; without it, for as long as it takes. */
+  readonly patience?: number;
 }
 
 /** Rejects with one sentence for the operator where the store cannot be opened. */
@@ -31,7 +33,7 @@ export async function openStore(url: StoreConfig, options: OpenStoreOptions): Pr
     case 'redis':
     case 'rediss': {
       const { openRedisStore } = await import('./open-redis.ts');
-      return sealing(await openRedisStore(url, options.log), options);
+      return sealing(await openRedisStore(url, options.log, options.patience), options);
     }
     default:
       throw new Error(`store: ${JSON.stringify(scheme)} is not a kind of store`);
