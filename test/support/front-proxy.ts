@@ -7,6 +7,7 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
+import { connect as tls } from 'node:tls';
 import { freePort } from './free-port.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -55,6 +56,8 @@ export async function frontProxy(name: ProxyName, gateway: string, service: stri
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (said += text));
   await listening(port, child, () => said);
+  // Caddy listens before its certificate is made.
+  await answering(port, () => said);
   const running = opening.move();
   return {
     send: (target, headers = {}, body) => send(port, target, headers, body),
@@ -101,6 +104,20 @@ async function listening(port: number, child: ChildProcess, said: () => string):
     await after(25);
   }
   throw new Error(`the proxy does not listen: ${said()}`);
+}
+
+async function answering(port: number, said: () => string): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt += 1) {
+    const socket = tls({ host: '127.0.0.1', port, servername: 'app.example.com', rejectUnauthorized: false });
+    const secure = await once(socket, 'secureConnect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (secure) return;
+    await after(25);
+  }
+  throw new Error(`the proxy makes no TLS connection: ${said()}`);
 }
 
 function send(
