@@ -221,6 +221,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') return faultsOfForms(issue);
   if (issue.code !== 'unrecognized_keys') return [{ path: jsonPath(issue.path), message: issue.message }];
   const known = keysAt(issue.path);
   return issue.keys.map((key) => {
@@ -228,6 +229,17 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
     const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
     return { path: jsonPath([...issue.path, key]), message: `is no known key; ${hint}` };
   });
+}
+
+/** What may be written in several forms: the faults of the form whose type it has, else what each form would be. */
+function faultsOfForms({ path, errors }: z.core.$ZodIssueInvalidUnion): Fault[] {
+  const forms = errors.map((issues) => issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] })));
+  const ofAnotherType = ({ code, path: place }: z.core.$ZodIssue) =>
+    place.length === path.length && (code === 'invalid_type' || code === 'invalid_value');
+  const meant = forms.find((issues) => !issues.some(ofAnotherType));
+  if (meant !== undefined) return meant.flatMap(faultsOf);
+  const message = forms.flatMap((issues) => issues.filter(ofAnotherType).map((issue) => issue.message)).join(', or ');
+  return [{ path: jsonPath(path), message }];
 }
 
 /** The JSON Schema of what a person may write; references may stand for any string. */

@@ -76,6 +76,21 @@ const refused: [title: string, config: object | string, path: string, message: R
     /must be https/,
   ],
   [
+    'one of several OpenID Connect providers without its secret',
+    { auth: { login: { oidc: [{ preset: 'google', clientId: 'x' }] } } },
+    'auth.login.oidc[0].clientSecret',
+    /expected string/,
+  ],
+  [
+    'an OpenID Connect provider without its id',
+    { auth: { login: { oidc: { preset: 'google', clientSecret: 'x' } } } },
+    'auth.login.oidc.clientId',
+    /expected string/,
+  ],
+  ['a word for a provider', { auth: { login: { oidc: 'google' } } }, 'auth.login.oidc', /object.*, or .*array/],
+  ['a slip in a mode', { auth: { registration: 'opne' } }, 'auth.registration', /"open"\|"closed".*, or .*object/],
+  ['a slip in a quota', { auth: { registration: { perDai: 3 } } }, 'auth.registration.perDai', /did you mean "perDay"/],
+  [
     'an open address where nobody can log in',
     { publicUrl: 'https://a.example', entrypoints: { http: { listen: ':8080' } } },
     'entrypoints.http.listen',
