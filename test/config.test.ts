@@ -183,15 +183,22 @@ test('the JSON Schema describes every key', () => {
   assert.deepEqual(undescribed, []);
 });
 
-test('each example of docs/routing.md is valid, and every router of it works', async () => {
-  const text = readFileSync(join(root, 'docs/routing.md'), 'utf8');
-  const examples = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, example = '']) => example);
-  assert.equal(examples.length, 3);
-  for (const example of examples) {
-    const table = await routeTable(await load(example), silent);
-    assert.deepEqual(
-      table.filter(({ disabled }) => disabled !== undefined),
-      [],
-    );
-  }
-});
+for (const [file, count] of [
+  ['docs/routing.md', 3],
+  ['docs/authorization.md', 4],
+] as const) {
+  test(`each example of ${file} is valid, and every router of it works`, async () => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const examples = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, example = '']) => example);
+    assert.equal(examples.length, count);
+    const env = { GITHUB_CLIENT_SECRET: 'a', GOOGLE_CLIENT_SECRET: 'b', KEYCLOAK_CLIENT_SECRET: 'c' };
+    for (const example of examples) {
+      const config = await load(example, env, { 'alice.hash': '$scrypt$ln=4,r=8,p=1$AAAA$AAAA' });
+      const table = await routeTable(config, silent);
+      assert.deepEqual(
+        table.filter(({ disabled }) => disabled !== undefined),
+        [],
+      );
+    }
+  });
+}

@@ -60,7 +60,7 @@ describe('/account', () => {
     assert.equal(page.headers['cache-control'], 'no-store');
   });
 
-  test('RFC 7009 §2.1: what is taken back ends at once, for all tokens of that client, and is asked for anew', async () => {
+  test('RFC 7009 §1, §2.1: what is taken back ends at once, for all tokens of that client, and is asked for anew', async () => {
     const { clientId, tokens } = await allowed('alice', 'To be ended');
     const other = await allowed('alice', 'To be kept');
     const person = browser();

@@ -48,7 +48,7 @@ const signed = async (claims?: JWTPayload, key?: GenerateKeyPairResult['privateK
   client_assertion: await assertion(claims, key, header),
 });
 
-test('AU-65, RFC 7521 §4.2, RFC 7523 §2.2, §3: an assertion of the client for the issuer or the token endpoint authenticates it', async () => {
+test('AU-65, RFC 7521 §4.2, RFC 7523 §2.2, §3, OpenID Connect Core §9: an assertion of the client for the issuer or the token endpoint authenticates it', async () => {
   for (const aud of [at.url, `${at.url}/token`, [at.url, 'https://elsewhere.example']]) {
     assert.deepEqual(await tried(await signed({ aud })), [200, '']);
   }
@@ -85,7 +85,7 @@ test('RFC 7523 §3: an assertion that is not ours to take is invalid_client', as
   }
 });
 
-test('RFC 8725 §3.1: the public key is no shared secret', async () => {
+test('RFC 8725 §3.1, §3.2: the public key is no shared secret', async () => {
   const secret = new TextEncoder().encode(JSON.stringify(await exportJWK(keys.publicKey)));
   const claims = { iss: clientId, sub: clientId, aud: at.url, exp: now() + 60 };
   const client_assertion = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'first' }).sign(secret);

@@ -70,7 +70,7 @@ describe('the device authorization grant', () => {
     return await person.press(page, 'continue', { user_code: code });
   }
 
-  test('RFC 8628 §3: a person types the code, sees who asks, allows it, and the device gets its tokens once', async () => {
+  test('RFC 8628 §3, §6.1: a person types the code, sees who asks, allows it, and the device gets its tokens once', async () => {
     const begun = await begin();
     assert.match(begun.user_code, /^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/);
     assert.equal((await poll(begun.device_code)).error, 'authorization_pending');
@@ -168,7 +168,7 @@ describe('the device authorization grant', () => {
     assert.equal(((await target.json()) as { error: string }).error, 'invalid_target');
   });
 
-  test('openid-client finds the endpoint and completes the grant', async () => {
+  test('RFC 8628 §4: openid-client finds the endpoint and completes the grant', async () => {
     const config = await discovery(new URL(at.url), clientId, {}, None(), {
       execute: [allowInsecureRequests],
       algorithm: 'oauth2',

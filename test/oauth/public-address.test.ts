@@ -12,7 +12,7 @@ test('RFC 6890: no special-use address is public, in whatever spelling', () => {
   for (const address of reserved.split(' ')) assert.equal(isPublicAddress(address), false, address);
 });
 
-test('addresses of the internet are public', () => {
+test('RFC 4291 §2.4: addresses of the internet are public', () => {
   const all =
     '1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.1 172.15.0.1 172.32.0.1 198.20.0.1 2606:4700::1111 2a00:1450::1';
   for (const address of all.split(' ')) assert.equal(isPublicAddress(address), true, address);
