@@ -196,11 +196,12 @@ async function openService(
   parts: Parts,
 ): Promise<Service> {
   const { log, reaper, peers } = parts;
+  const forwarded = (service: Service): Service =>
+    peers === undefined ? service : { ...service, handler: peers.forwarding(service.handler) };
   if (isStdio(server)) {
     const { bridge } = await import('./mcp/bridge.ts');
     const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp, gatewayId: peers?.id });
-    const service = serviceOf(server, opened);
-    return peers === undefined ? service : { ...service, handler: peers.forwarding(service.handler) };
+    return forwarded(serviceOf(server, opened));
   }
   const { upstream } = await import('./router/upstream.ts');
   const opened = upstream(
@@ -210,7 +211,20 @@ async function openService(
       limits: { ...config.limits, responseTimeout: server.requestTimeout },
     },
   );
-  return serviceOf(server, opened);
+  const { remote } = await import('./mcp/remote.ts');
+  const joined = remote(
+    name,
+    { ...server, url: server.url ?? '' },
+    {
+      log,
+      reaper,
+      limits: config.limits.mcp,
+      connectTimeout: config.limits.connectTimeout,
+      gatewayId: peers?.id,
+      pass: opened,
+    },
+  );
+  return forwarded(serviceOf(server, joined));
 }
 
 function serviceOf(

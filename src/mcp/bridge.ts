@@ -3,6 +3,7 @@
 import type { Log } from '../log.ts';
 import type { Answer, Exchange, Handler } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
+import type { Child } from './child.ts';
 import { type ChildrenStatus, children } from './children.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
 import { readBody } from './message.ts';
@@ -36,10 +37,12 @@ export interface BridgeDeps {
   readonly limits: BridgeLimits;
   /** Begins the ids of sessions, where there are several gateways. */
   readonly gatewayId?: string | undefined;
+  /** In place of a process: a connection to a server elsewhere. */
+  readonly connect?: (() => Child) | undefined;
 }
 
 export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps): Bridge {
-  const { log: parent, reaper, limits, gatewayId } = deps;
+  const { log: parent, reaper, limits, gatewayId, connect } = deps;
   const log = parent.with({ server: name });
   const pool = children({
     config,
@@ -48,12 +51,13 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     message: limits.message,
     grace: limits.childGrace,
     perOwner: limits.childrenPerCaller,
+    connect,
   });
 
   const shared = sharedChildren(config, pool, log);
   const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
-  const connect = sessionConnect({ config, pool, shared: shared.connect, servers, log });
-  const table = sessions({ config, limits, log, connect, gatewayId });
+  const join = sessionConnect({ config, pool, shared: shared.connect, servers, log });
+  const table = sessions({ config, limits, log, connect: join, gatewayId });
   const legacy = streamableHttp(table);
   const modern = modernHttp({
     limits,

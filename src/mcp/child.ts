@@ -25,7 +25,8 @@ export interface Ending {
 }
 
 export interface Child {
-  readonly pid: number;
+  /** Absent where it is no process but a connection. */
+  readonly pid?: number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Whom events go to; before that, and for nobody, they are dropped. */

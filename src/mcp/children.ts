@@ -27,11 +27,13 @@ export interface ChildrenStatus {
 
 export interface ChildrenOptions extends ChildOptions {
   readonly config: StdioServerConfig;
+  /** Makes one of them. Where it is no process but a connection, its failures are the server's own: there is nothing to restart. */
+  readonly connect?: (() => Child) | undefined;
   readonly perOwner: number;
 }
 
 export function children(options: ChildrenOptions): Children {
-  const { config, log } = options;
+  const { config, log, connect } = options;
   const live = new Map<symbol, { child?: Child; owner: string }>();
   const ends = new Set<Promise<void>>();
   let failures: readonly number[] = [];
@@ -42,6 +44,7 @@ export function children(options: ChildrenOptions): Children {
   const now = () => Date.now() / 1000;
 
   const failed = (reason: string) => {
+    if (connect) return log.warn('server failed', { reason });
     failures = [...recentFailures(failures, now()), now()];
     lastFailure = reason;
     const { wait, stopped } = backoff(failures, now());
@@ -55,7 +58,7 @@ export function children(options: ChildrenOptions): Children {
     const entry: { child?: Child; owner: string } = { owner };
     live.set(claim, entry);
     try {
-      const child = await startChild(command, options);
+      const child = connect?.() ?? (await startChild(command, options));
       entry.child = child;
       log.debug('child started', { pid: child.pid });
       const ended = child.gone.then(() => {
@@ -131,7 +134,7 @@ export function children(options: ChildrenOptions): Children {
     status() {
       const { wait, stopped } = backoff(failures, now());
       const started = [...live.values()].flatMap(({ child, owner }) =>
-        child ? [{ pid: child.pid, startedAt: child.startedAt, owner }] : [],
+        child?.pid === undefined ? [] : [{ pid: child.pid, startedAt: child.startedAt, owner }],
       );
       return {
         state: stopped ? 'stopped' : wait > 0 ? 'backing off' : 'ready',

@@ -73,9 +73,6 @@ export const mcpServerConfig = z.strictObject(shape).superRefine((config, contex
   if (config.url !== undefined && (config.type === 'stdio' || config.args.length > 0)) {
     fault(['url'], 'cannot be combined with "args" or the type "stdio"');
   }
-  if (config.url !== undefined && (config.tools.allow !== undefined || config.tools.deny.length > 0)) {
-    fault(['tools'], 'is for servers with a command; a server with a url decides itself which tools it has');
-  }
   if (config.command !== undefined && config.type !== undefined && config.type !== 'stdio') {
     fault(['type'], 'is "stdio" where there is a command');
   }
@@ -115,6 +112,7 @@ export const bridgeLimits = z
 export type BridgeLimits = z.infer<typeof bridgeLimits>;
 export type CallerValue = z.infer<typeof value>;
 export type McpServerConfig = z.infer<typeof mcpServerConfig>;
+export type RemoteServerConfig = McpServerConfig & { readonly url: string };
 export type StdioServerConfig = McpServerConfig & { readonly command: string };
 
 export function isStdio(config: McpServerConfig): config is StdioServerConfig {

@@ -45,10 +45,8 @@ export function mirroredFault(
   headers: IncomingHttpHeaders,
 ): string | undefined {
   for (const { path, name, numeric } of mirrored) {
-    const value = path.reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), params.arguments);
-    if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number') continue;
-    // 2026-07-28: an integer that not every reader can hold exactly is not mirrored.
-    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) continue;
+    const value = valueAt(path, params.arguments);
+    if (value === undefined) continue;
     const sent = header(headers, `mcp-param-${name.toLowerCase()}`);
     if (sent === undefined) return `the header Mcp-Param-${name} is missing`;
     const decoded = decode(sent);
@@ -60,6 +58,31 @@ export function mirroredFault(
     if (!equal) return `the header Mcp-Param-${name} does not agree with the body`;
   }
   return undefined;
+}
+
+/** `Mcp-Method` and `Mcp-Name` of a message that the gateway sends by HTTP (TR-27, TR-28). */
+export function standardHeaders({ kind, method, params }: Request | Notification): Record<string, string> {
+  const member = kind === 'request' ? named[method] : undefined;
+  const name = member === undefined ? undefined : params[member];
+  return { 'mcp-method': method, ...(typeof name === 'string' && { 'mcp-name': encode(name) }) };
+}
+
+/** `Mcp-Param-*` of a tool's arguments (TR-29). */
+export function customHeaders(mirrored: readonly Mirrored[], given: unknown): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { path, name } of mirrored) {
+    const value = valueAt(path, given);
+    if (value !== undefined) headers[`mcp-param-${name.toLowerCase()}`] = encode(String(value));
+  }
+  return headers;
+}
+
+/** What is mirrored of an argument; undefined where nothing is. */
+function valueAt(path: readonly string[], given: unknown): string | boolean | number | undefined {
+  const value = path.reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), given);
+  if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number') return undefined;
+  // 2026-07-28: an integer that not every reader can hold exactly is not mirrored.
+  return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : value;
 }
 
 /** Schemas nest, but a stack ends. */
@@ -100,6 +123,12 @@ function decode(value: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** 2026-07-28 value encoding: what does not stand for itself is wrapped. */
+function encode(value: string): string {
+  const plain = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)$/.test(value) && !/^=\?base64\?.*\?=$/.test(value);
+  return plain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`;
 }
 
 const quote = (text: string) => JSON.stringify(text.slice(0, 100));

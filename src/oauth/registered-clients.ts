@@ -1,12 +1,12 @@
 /** Clients that registered themselves, RFC 7591 and RFC 7592: kept while they are used. */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { collection, type Store, StoreUnavailable } from '../store/store.ts';
 import type { ClientMetadata } from './client-metadata.ts';
 import type { Client, Registration } from './clients.ts';
 import { OAuthError } from './errors.ts';
-import { hashed, hashMatches, newSecret } from './secrets.ts';
+import { hashed, hashMatches, newId, newSecret } from './secrets.ts';
 
 /** As it is stored under `client:ID`. */
 export interface ClientRecord {
@@ -90,7 +90,7 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
       const registrationAccessToken = newSecret();
       const now = seconds();
       const record: ClientRecord = {
-        id: randomBytes(16).toString('base64url'),
+        id: newId(),
         metadata,
         ...(secret !== undefined && { secretHash: hashed(secret) }),
         registrationAccessTokenHash: hashed(registrationAccessToken),

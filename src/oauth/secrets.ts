@@ -7,6 +7,12 @@ export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
+/** 22 characters of base64url that name something. Never begins with "-", which a command line would take for an option. */
+export function newId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? newId() : id;
+}
+
 /** What is stored in place of a secret. Enough without salt or work factor, since nobody can guess 256 bits. */
 export function hashed(secret: string): string {
   return createHash('sha256').update(secret, 'utf8').digest('base64url');

@@ -46,6 +46,7 @@ async function fillIn(page: Page): Promise<void> {
 
 /** Never touches the mouse; presses Tab as often as it takes to reach the button. */
 async function byKeyboard(page: Page): Promise<void> {
+  await page.locator('input:focus').waitFor();
   await page.keyboard.type('alice');
   await page.keyboard.press('Tab');
   await page.keyboard.type(people.alice);

@@ -17,7 +17,7 @@ async function family(): Promise<number[]> {
   child.listen({ message: (message) => message.kind === 'response' && resolve(message), ended: () => {} });
   child.send(write({ id: 1, method: 'tools/call', params: { name: 'fork', arguments: { deaf: true } } }).bytes);
   const { result } = await promise;
-  return [child.pid, Number((result as { content: { text: string }[] }).content[0]?.text)];
+  return [Number(child.pid), Number((result as { content: { text: string }[] }).content[0]?.text)];
 }
 
 async function main(): Promise<void> {
