@@ -122,7 +122,7 @@ async function serverStatus(server: PublishedServer, plan: Plan | undefined): Pr
   return {
     ...server,
     state,
-    ...(state !== 'ready' && { retryIn }),
+    ...(retryIn > 0 && { retryIn }),
     ...(lastFailure !== undefined && { lastFailure }),
     sessions,
     children: await Promise.all(children),

@@ -9,9 +9,10 @@ import { openReaper } from './mcp/reaper.ts';
 import type { Administration } from './oauth/administration.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
-import { assemble, health, healthOr, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
+import { assemble, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
 import { type Entrypoint, listen } from './router/entrypoint.ts';
 import type { Handler } from './router/handler.ts';
+import { health, healthOr } from './router/liveness.ts';
 import { requestCounts } from './router/request-counts.ts';
 import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
@@ -93,7 +94,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     );
     entrypoints.push({ name: 'https', entrypoint });
   }
-  const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts);
+  const plain: Handler = tls === undefined ? serve : healthOr(tls.plain, parts.ailment, log);
   const entrypoint = opening.use(
     await listen({ ...entry('http'), address: http.listen, proxyProtocol: http.proxyProtocol ?? false }, plain),
   );

@@ -116,7 +116,9 @@ export async function openPeers({ store, secret, address, limits, log, handler }
   return {
     id,
     forwarding: (service) => (exchange) => {
-      const { 'mcp-session-id': session, [handed]: before } = exchange.req.headers;
+      const { 'mcp-session-id': header, [handed]: before } = exchange.req.headers;
+      // The transport of 2024-11-05 has it in the query.
+      const session = header ?? new URLSearchParams(exchange.query).get('sessionId');
       const [, owner = id] = (typeof session === 'string' && idForm.exec(session)) || [];
       return owner === id || before !== undefined ? service(exchange) : handOn(exchange, owner);
     },

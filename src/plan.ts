@@ -14,7 +14,8 @@ import type { Peers } from './peers.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
 import { configuredRoutes, guardedBy, hostsOfRule, routerResources } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
-import type { Handler, Reply, Route } from './router/handler.ts';
+import type { Handler, Route } from './router/handler.ts';
+import { healthRoutes } from './router/liveness.ts';
 import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
 import type { ServiceConfig } from './router/routing-config.ts';
@@ -55,17 +56,25 @@ export interface Plan {
 interface Service extends AsyncDisposable {
   readonly config: object;
   readonly handler: Handler;
+  /** Of an MCP server: for clients of 2024-11-05. */
+  readonly sse?: Handler;
   quiesce(): void;
   /** Of the processes it has; absent for a server with a life of its own. */
   readonly status?: () => BridgeStatus;
 }
 
-export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, former?: Plan): Promise<Plan> {
+export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, before?: Plan): Promise<Plan> {
   await using building = new AsyncDisposableStack();
   const { log, store } = parts;
   const published = Object.entries(config.mcpServers).filter(([, server]) => server.enabled);
   const resources = new Map(published.map(([name, server]) => [name, resourceOf(name, server, publicUrl)]));
-  const fixed = [...resources.values(), ...config.auth.resources];
+  const taken = new Set([...resources.values()].map(({ identifier }) => identifier));
+  const former = new Map(
+    [...resources]
+      .map(([name, resource]) => [name, formerDoor(resource)] as const)
+      .filter(([, { identifier }]) => !taken.has(identifier)),
+  );
+  const fixed = [...resources.values(), ...former.values(), ...config.auth.resources];
   const ofRouters = routerResources<ProtectedResource>(config.routers, publicUrl, fixed);
   const guarded = [...new Set([...fixed, ...ofRouters.values()])];
   const authorization = authorizationServer(
@@ -75,13 +84,13 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
 
   const services = new Map<string, Service>();
   for (const [name, server] of published) {
-    const kept = former?.services.get(name);
+    const kept = before?.services.get(name);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, server);
     services.set(name, same ? kept : building.use(await openService(name, server, config, parts)));
   }
   for (const [name, service] of Object.entries(config.services)) {
     const key = routed(name);
-    const kept = former?.services.get(key);
+    const kept = before?.services.get(key);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, service);
     services.set(key, same ? kept : building.use(await openRouted(name, service, config, parts)));
   }
@@ -97,7 +106,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const hosts = new Set(guarded.map(({ identifier }) => new URL(identifier).hostname));
   const everyHost = [hostRule(publicUrl), ...[...hosts].map((host) => `Host(\`${host}\`)`)].join(' || ');
   const routes: Route[] = [
-    ...healthRoutes(parts),
+    ...healthRoutes(parts.ailment),
     ...authorization.pages.map((route) => ({ ...route, rule: own(route.rule), priority: builtInPriority })),
     ...authorization.endpoints.map((route) => ({
       ...route,
@@ -123,18 +132,23 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     const resource = resources.get(name);
     const service = services.get(name);
     if (resource === undefined || service === undefined) continue;
-    const { hostname, pathname, href } = new URL(resource.identifier);
     const target = isStdio(server) ? [server.command, ...server.args].join(' ') : (server.url ?? '');
-    servers.push({ name, url: href, guarded: !server.public, target });
-    routes.push({
-      name,
-      rule: `${server.host === undefined ? hostRule(publicUrl) : `Host(\`${hostname}\`)`} && (Path(\`${pathname}\`) || Path(\`${pathname}/\`))`,
-      priority: builtInPriority,
-      guarded: !server.public,
-      target,
-      middlewares: [readable, allowOrigins(mayCall), ...(server.public ? [] : [authorization.guard(resource)])],
-      service: service.handler,
-    });
+    servers.push({ name, url: new URL(resource.identifier).href, guarded: !server.public, target });
+    const door = (name: string, resource: ProtectedResource, service: Handler): Route => {
+      const { hostname, pathname } = new URL(resource.identifier);
+      return {
+        name,
+        rule: `${server.host === undefined ? hostRule(publicUrl) : `Host(\`${hostname}\`)`} && (Path(\`${pathname}\`) || Path(\`${pathname}/\`))`,
+        priority: builtInPriority,
+        guarded: !server.public,
+        target,
+        middlewares: [readable, allowOrigins(mayCall), ...(server.public ? [] : [authorization.guard(resource)])],
+        service,
+      };
+    };
+    routes.push(door(name, resource, service.handler));
+    const sse = former.get(name);
+    if (sse !== undefined && service.sse !== undefined) routes.push(door(`${name} (sse)`, sse, service.sse));
   }
   const held = building.use(new AsyncDisposableStack());
   routes.push(
@@ -158,6 +172,11 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       await Promise.all([held.disposeAsync(), ...over.map(([, service]) => service[Symbol.asyncDispose]())]);
     },
   };
+}
+
+/** Where clients of 2024-11-05 connect: `/files/sse` beside `/files/mcp`. */
+function formerDoor(resource: ProtectedResource): ProtectedResource {
+  return { ...resource, identifier: `${resource.identifier.replace(/\/mcp$/, '')}/sse`, alias: true };
 }
 
 function resourceOf(name: string, server: McpServerConfig, publicUrl: URL): ProtectedResource {
@@ -197,7 +216,13 @@ async function openService(
 ): Promise<Service> {
   const { log, reaper, peers } = parts;
   const forwarded = (service: Service): Service =>
-    peers === undefined ? service : { ...service, handler: peers.forwarding(service.handler) };
+    peers === undefined
+      ? service
+      : {
+          ...service,
+          handler: peers.forwarding(service.handler),
+          ...(service.sse && { sse: peers.forwarding(service.sse) }),
+        };
   if (isStdio(server)) {
     const { bridge } = await import('./mcp/bridge.ts');
     const opened = bridge(name, server, { log, reaper, limits: config.limits.mcp, gatewayId: peers?.id });
@@ -229,11 +254,12 @@ async function openService(
 
 function serviceOf(
   config: object,
-  opened: AsyncDisposable & { service: Handler; quiesce(): void; status?: () => BridgeStatus },
+  opened: AsyncDisposable & { service: Handler; sse?: Handler; quiesce(): void; status?: () => BridgeStatus },
 ): Service {
   return {
     config,
     handler: opened.service,
+    ...(opened.sse && { sse: opened.sse }),
     quiesce: opened.quiesce,
     ...(opened.status && { status: opened.status }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
@@ -257,27 +283,4 @@ export function hostsOf({ publicUrl, mcpServers, routers }: GatewayConfig): stri
   const origin =
     publicUrl === undefined ? [] : [publicUrl.hostname, ...(isLoopback(publicUrl.hostname) ? loopbackNames : [])];
   return [...new Set([...origin, ...own, ...routers.flatMap(({ rule }) => hostsOfRule(rule))])];
-}
-
-/** Monitors on this machine ask by plain HTTP. */
-export function healthOr(next: Handler, parts: Parts): Handler {
-  const { handler } = router(healthRoutes(parts), parts.log);
-  return (exchange) => (/^\/(?:livez|readyz)$/.test(exchange.path) ? handler(exchange) : next(exchange));
-}
-
-function healthRoutes({ ailment }: Parts): Route[] {
-  const route = (name: string, service: Handler): Route => ({
-    name,
-    rule: `Path(\`/${name}\`)`,
-    priority: builtInPriority,
-    guarded: false,
-    target: 'health',
-    service,
-  });
-  return [route('livez', () => health(undefined)), route('readyz', async () => health(await ailment()))];
-}
-
-export function health(ailment: string | undefined): Reply {
-  if (ailment === undefined) return { status: 200, body: { status: 'ok' } };
-  return { status: 503, headers: { 'retry-after': '5' }, body: { status: 'unavailable', reason: ailment } };
 }

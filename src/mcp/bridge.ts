@@ -6,6 +6,8 @@ import { accepted, isJson } from './accept.ts';
 import type { Child } from './child.ts';
 import { type ChildrenStatus, children } from './children.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
+import type { Command } from './environment.ts';
+import { httpSse } from './http-sse.ts';
 import { readBody } from './message.ts';
 import { modernHttp } from './modern-http.ts';
 import { isModern, modernVersions } from './modern-revision.ts';
@@ -22,6 +24,8 @@ import { asRefusal, rpcRefusal } from './unavailable.ts';
 export interface Bridge extends AsyncDisposable {
   /** The MCP endpoint. */
   readonly service: Handler;
+  /** The endpoint of 2024-11-05, for clients that know no other. */
+  readonly sse: Handler;
   /** Ends what only listens, so that a gateway which is about to stop need not wait for it. */
   quiesce(): void;
   status(): BridgeStatus;
@@ -38,7 +42,7 @@ export interface BridgeDeps {
   /** Begins the ids of sessions, where there are several gateways. */
   readonly gatewayId?: string | undefined;
   /** In place of a process: a connection to a server elsewhere. */
-  readonly connect?: (() => Child) | undefined;
+  readonly connect?: ((command: Command) => Child) | undefined;
 }
 
 export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps): Bridge {
@@ -77,7 +81,16 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     return legacy.post(exchange, messages, batch);
   };
 
+  const sse = httpSse(table, limits.message);
+
   return {
+    async sse(exchange) {
+      try {
+        return await sse(exchange);
+      } catch (error) {
+        throw asRefusal(error);
+      }
+    },
     async service(exchange) {
       try {
         if (exchange.req.method === 'POST') return await post(exchange);

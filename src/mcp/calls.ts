@@ -1,11 +1,11 @@
 /** The calls of one session that wait for their answer, and the time they have for it. */
 
 import { errorResponse, type Id, keyOf, progressTokenOf, type Request, rpcCode } from './message.ts';
-import type { PostAnswer } from './post-answer.ts';
+import type { Answering } from './post-answer.ts';
 
 export interface Call {
   readonly request: Request;
-  readonly answer: PostAnswer;
+  readonly answer: Answering;
   readonly startedAt: number;
   readonly timer: NodeJS.Timeout;
   readonly token: string | undefined;
@@ -13,7 +13,7 @@ export interface Call {
 
 export interface Calls {
   readonly size: number;
-  begin(request: Request, answer: PostAnswer): void;
+  begin(request: Request, answer: Answering): void;
   get(id: Id): Call | undefined;
   /** The call that a progress notification is about; it may go on for longer now. */
   progressed(token: unknown): Call | undefined;
@@ -22,7 +22,7 @@ export interface Calls {
   fail(call: Call, text: string, status: number): void;
   failAll(text: string, status: number): void;
   /** The POSTs that wait and can take more than their answers, the latest last. */
-  readonly streaming: readonly PostAnswer[];
+  readonly streaming: readonly Answering[];
 }
 
 /** A call that reports progress may last so many times its timeout (TR-45: an absolute end all the same). */

@@ -18,7 +18,8 @@ export interface Children extends AsyncDisposable {
 }
 
 export interface ChildrenStatus {
-  readonly state: 'ready' | 'backing off' | 'stopped';
+  /** `upstream`: a server with a life of its own. */
+  readonly state: 'ready' | 'backing off' | 'stopped' | 'upstream';
   /** Seconds until the next try, where the state is not ready. */
   readonly retryIn: number;
   readonly lastFailure?: string;
@@ -28,7 +29,7 @@ export interface ChildrenStatus {
 export interface ChildrenOptions extends ChildOptions {
   readonly config: StdioServerConfig;
   /** Makes one of them. Where it is no process but a connection, its failures are the server's own: there is nothing to restart. */
-  readonly connect?: (() => Child) | undefined;
+  readonly connect?: ((command: Command) => Child) | undefined;
   readonly perOwner: number;
 }
 
@@ -58,7 +59,7 @@ export function children(options: ChildrenOptions): Children {
     const entry: { child?: Child; owner: string } = { owner };
     live.set(claim, entry);
     try {
-      const child = connect?.() ?? (await startChild(command, options));
+      const child = connect?.(command) ?? (await startChild(command, options));
       entry.child = child;
       log.debug('child started', { pid: child.pid });
       const ended = child.gone.then(() => {

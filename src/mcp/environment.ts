@@ -11,6 +11,8 @@ export interface Command {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Whom it is started for. */
+  readonly caller?: Caller;
 }
 
 /** Fills in {"$caller"}. Refuses with 403 where the caller's name could be taken for something else than a name. */
@@ -23,7 +25,13 @@ export function commandFor(config: StdioServerConfig, caller: Caller | undefined
   }
   for (const [name, value] of Object.entries(config.env)) env[name] = fill(value, caller);
   const args = config.args.map((value) => fill(value, caller));
-  return { command: config.command, args, env, ...(config.cwd !== undefined && { cwd: config.cwd }) };
+  return {
+    command: config.command,
+    args,
+    env,
+    ...(config.cwd !== undefined && { cwd: config.cwd }),
+    ...(caller && { caller }),
+  };
 }
 
 function fill(value: CallerValue, caller: Caller | undefined): string {

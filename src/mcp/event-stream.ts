@@ -24,12 +24,12 @@ export interface EventStream {
   send(bytes: Buffer, lost?: () => void): void;
   /**
    * Goes to this response from now on, after the event `after`, else after the last one written; a former reader is cut.
-   * A priming event lets the client resume even before the first message (2025-11-25 and later).
+   * `opening` is what a reader gets before all else. A priming event lets the client resume even before the first message (2025-11-25 and later).
    */
   attach(
     res: ServerResponse,
     headers: Readonly<Record<string, string>>,
-    options?: { readonly after?: number; readonly prime?: boolean },
+    options?: { readonly after?: number; readonly prime?: boolean; readonly opening?: string },
   ): void;
   /** Nothing more will be sent: the response ends when all is written. */
   finish(): void;
@@ -206,7 +206,7 @@ function eventStream(options: StreamOptions): Stream {
       options.record(event);
       pump();
     },
-    attach(to, headers, { after, prime = false } = {}) {
+    attach(to, headers, { after, prime = false, opening } = {}) {
       res?.end();
       res = to;
       blocked = false;
@@ -226,7 +226,8 @@ function eventStream(options: StreamOptions): Stream {
         'cache-control': 'no-store, no-transform',
         'x-accel-buffering': 'no',
       });
-      if (prime) write(`id: ${number}.${written}\ndata: \n\n`);
+      if (opening !== undefined) write(opening);
+      else if (prime) write(`id: ${number}.${written}\ndata: \n\n`);
       else to.flushHeaders();
       lastWrite = Date.now();
       pump();

@@ -8,8 +8,8 @@ import { type Answer, streamed } from '../router/handler.ts';
 import type { Accepted } from './accept.ts';
 import type { EventStream } from './event-stream.ts';
 
-export interface PostAnswer {
-  readonly reply: Promise<Answer>;
+/** Where the answers to some requests go, and what comes before them. */
+export interface Answering {
   /** The answer to one of the requests; the status counts where nothing has been sent yet. */
   respond(bytes: Buffer, status?: number): void;
   /** Sends something that comes before the answers. False where this client takes no event stream. */
@@ -18,6 +18,10 @@ export interface PostAnswer {
   readonly streams: boolean;
   /** Somebody reads what is sent now. */
   readonly reachable: boolean;
+}
+
+export interface PostAnswer extends Answering {
+  readonly reply: Promise<Answer>;
 }
 
 export interface PostAnswerOptions {

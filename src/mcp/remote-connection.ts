@@ -5,10 +5,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../log.ts';
+import type { Caller } from '../router/handler.ts';
 import type { Child, ChildEvents } from './child.ts';
 import { EventTooLong } from './event-source.ts';
 import { type Id, isObject, keyOf, type Message, type Request, type Response, readLine, write } from './message.ts';
-import { customHeaders, standardHeaders } from './mirrored-headers.ts';
 import { metaKey, metaOf } from './modern-revision.ts';
 import { failure } from './modern-server.ts';
 import { ownMeta } from './probe.ts';
@@ -22,11 +22,14 @@ import {
   reasonOf,
   unreachable,
 } from './remote-answer.ts';
+import { accept, modernHeaders, personHeaders } from './remote-headers.ts';
 import type { RemoteAnswer, RemoteServer } from './remote-server.ts';
 import { toolHeaders } from './tool-headers.ts';
 
 export interface RemoteConnectionOptions {
   readonly server: RemoteServer;
+  /** Whom it is for, where it is for one alone. */
+  readonly caller?: Caller | undefined;
   readonly log: Log;
   /** Seconds that the server has to hear of the end of a session. */
   readonly grace: number;
@@ -35,9 +38,8 @@ export interface RemoteConnectionOptions {
 /** A call is asked after so often without a word of the server in between. */
 const mostResumptions = 5;
 
-const accept = 'application/json, text/event-stream';
-
-export function remoteConnection({ server, log, grace }: RemoteConnectionOptions): Child {
+export function remoteConnection({ server, caller, log, grace }: RemoteConnectionOptions): Child {
+  const person = personHeaders(caller);
   const ended = new AbortController();
   const gone = Promise.withResolvers<void>();
   const underWay = new Map<string, AbortController>();
@@ -85,6 +87,7 @@ export function remoteConnection({ server, log, grace }: RemoteConnectionOptions
   };
 
   const sessionHeaders = () => ({
+    ...person,
     ...(sessionId !== undefined && { 'mcp-session-id': sessionId }),
     ...(protocolVersion !== undefined && { 'mcp-protocol-version': protocolVersion }),
   });
@@ -101,14 +104,9 @@ export function remoteConnection({ server, log, grace }: RemoteConnectionOptions
     if (message.kind === 'response') return { accept, ...sessionHeaders() };
     const version = metaOf(message.params)[metaKey.protocolVersion];
     if (typeof version !== 'string') return { accept, ...sessionHeaders() };
-    const { name, arguments: given } = message.params;
+    const { name } = message.params;
     const mirrored = message.method === 'tools/call' && typeof name === 'string' ? await tools.of(name) : [];
-    return {
-      accept,
-      'mcp-protocol-version': version,
-      ...standardHeaders(message),
-      ...customHeaders(mirrored, given),
-    };
+    return { ...person, ...modernHeaders(message, version, mirrored) };
   };
 
   /** One POST and all that comes of it. Resolves when nothing more can; `accepted` when the server has taken it. */

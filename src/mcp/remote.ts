@@ -7,6 +7,7 @@ import type { Handler } from '../router/handler.ts';
 import { type Bridge, type BridgeDeps, bridge } from './bridge.ts';
 import type { Child } from './child.ts';
 import type { RemoteServerConfig } from './config.ts';
+import type { Command } from './environment.ts';
 import { shakeHands } from './handshake.ts';
 import { probe } from './probe.ts';
 import { latest } from './protocol-version.ts';
@@ -40,7 +41,14 @@ const silenceLife = 5000;
 export function remote(name: string, config: RemoteServerConfig, deps: RemoteDeps): Bridge {
   const { log, limits, pass, connectTimeout } = deps;
   const server = remoteServer({ url: config.url, headers: config.headers, message: limits.message, connectTimeout });
-  const connect = (): Child => remoteConnection({ server, log: log.with({ server: name }), grace: limits.childGrace });
+  const connect = (command?: Command): Child =>
+    remoteConnection({
+      server,
+      // What everybody shares speaks for nobody.
+      caller: config.isolation === 'shared' ? undefined : command?.caller,
+      log: log.with({ server: name }),
+      grace: limits.childGrace,
+    });
   const translated = bridge(name, { ...config, command: config.url }, { ...deps, connect });
   const filtered = config.tools.allow !== undefined || config.tools.deny.length > 0;
   let verdict: { readonly eras: Eras | undefined; readonly until: number } | undefined;
@@ -74,11 +82,12 @@ export function remote(name: string, config: RemoteServerConfig, deps: RemoteDep
       const foreign = eras !== undefined && !(modern ? eras.modern : eras.legacy);
       return foreign ? translated.service(exchange) : pass.service(exchange);
     },
+    sse: translated.sse,
     quiesce() {
       pass.quiesce();
       translated.quiesce();
     },
-    status: translated.status,
+    status: () => ({ ...translated.status(), state: 'upstream' }),
     async [Symbol.asyncDispose]() {
       await Promise.all([pass[Symbol.asyncDispose](), translated[Symbol.asyncDispose]()]);
       await server[Symbol.asyncDispose]();

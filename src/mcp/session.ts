@@ -21,7 +21,7 @@ import {
   rpcCode,
   write,
 } from './message.ts';
-import { type PostAnswer, postAnswer } from './post-answer.ts';
+import { type Answering, postAnswer } from './post-answer.ts';
 import { primes } from './protocol-version.ts';
 import type { ToolPolicy } from './tool-policy.ts';
 import { Unavailable } from './unavailable.ts';
@@ -45,8 +45,9 @@ export interface Session {
   post(exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer>;
   /** The standing stream, or the one that `lastEventId` was on. False where that one was forgotten. */
   listen(exchange: Exchange, lastEventId: string | undefined): boolean;
-  /** For the transport of 2024-11-05: everything goes to the standing stream, also answers. */
   readonly standing: EventStream;
+  /** As `post`, for the transport of 2024-11-05: everything goes to the standing stream, also answers. */
+  accept(messages: readonly Message[]): void;
   /** What the server says; `about` is the call that it belongs to, null for none, where that is known. */
   receive(message: Message, about?: Id | null): void;
   /** The server is gone: every call fails at once. */
@@ -203,18 +204,32 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (!initialize && answer.streams && !streams.standing.attached) {
       for (const { bytes, lost } of streams.standing.takeUnsent()) answer.precede(bytes, lost);
     }
-    for (const message of messages) {
-      if (message.kind !== 'request') forward(message);
-      else submit(message, answer);
-    }
+    submit(messages, answer);
     return answer.reply;
   };
 
-  const submit = (request: Request, answer: PostAnswer) => {
+  const submit = (messages: readonly Message[], answer: Answering) => {
+    for (const message of messages) {
+      if (message.kind !== 'request') forward(message);
+      else call(message, answer);
+    }
+  };
+
+  const call = (request: Request, answer: Answering) => {
     const refused = policy.refuse(request);
     if (refused) return answer.respond(refused);
     calls.begin(request, answer);
     connection.send(request);
+  };
+
+  const onStanding: Answering = {
+    respond: (bytes) => streams.standing.send(bytes),
+    precede(bytes, lost) {
+      streams.standing.send(bytes, lost);
+      return true;
+    },
+    streams: false,
+    reachable: false,
   };
 
   const close = async (reason: string, status = 404) => {
@@ -261,6 +276,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       return true;
     },
     standing: streams.standing,
+    accept(messages) {
+      admit(messages.filter((message) => message.kind === 'request'));
+      lastUsed = Date.now();
+      submit(messages, onStanding);
+    },
     receive,
     failed(ending) {
       if (!over) log.warn('server ended', { reason: ending.reason, calls: calls.size, stderr: ending.stderr });

@@ -62,10 +62,10 @@ export function resourceMetadata({ issuer, resources }: Omit<MetadataParts, 'con
   const whole = cacheable(
     documentOf({ identifier: issuer, name: 'mcp-gateway', scopes: scopesOf(resources.all) }, issuer),
   );
-  const own = new URL(issuer).hostname;
+  const ours = new URL(issuer).hostname;
   return ({ path, host }) => {
     const suffix = path.slice(resourceMetadataPath.length).replace(/\/+$/, '');
-    const found = documentAt(host, suffix) ?? documentAt(own, suffix);
+    const found = documentAt(host, suffix) ?? documentAt(ours, suffix);
     if (found) return documents.get(found) ?? refusedPath();
     // Asked at the root where there are several: the origin stands for all of them, as `resource` does at /authorize.
     return suffix === '' && resources.all.length > 0 ? whole : refusedPath();
@@ -74,8 +74,9 @@ export function resourceMetadata({ issuer, resources }: Omit<MetadataParts, 'con
   /** RFC 9728 §3.3: a host speaks for its own resources. At the root, for the one it has. */
   function documentAt(host: string, suffix: string): ProtectedResource | undefined {
     const here = resources.all.filter((resource) => new URL(resource.identifier).hostname === host);
+    const own = here.filter(({ alias }) => !alias);
     return (
-      here.find((resource) => pathOf(resource) === suffix) ?? (suffix === '' && here.length === 1 ? here[0] : undefined)
+      here.find((resource) => pathOf(resource) === suffix) ?? (suffix === '' && own.length === 1 ? own[0] : undefined)
     );
   }
 }

@@ -105,11 +105,17 @@ function providerForm(binding: FormBinding, name: string, title: string, consent
   return form(binding, html`<button class="main" name="action" value="with:${name}">${label}</button>`);
 }
 
+/** Each resource once, by whichever door. */
+function doors(resources: readonly ProtectedResource[]): ProtectedResource[] {
+  const named = new Set(resources.filter(({ alias }) => !alias).map(({ name }) => name));
+  return resources.filter(({ alias, name }) => !alias || !named.has(name));
+}
+
 export function details({ client, redirectUri, resources, scope }: ClientRequest): Markup {
   const words = scope.filter((one) => one !== defaultScope);
   return html`<dl>
 <div><dt>Who asks</dt><dd>${clientName(client)}<br><small>${provenance(client)}</small></dd></div>
-<div><dt>What it will use for you</dt><dd><ul>${resources.map(
+<div><dt>What it will use for you</dt><dd><ul>${doors(resources).map(
     (resource) => html`<li><strong><bdi>${resource.name}</bdi></strong> <small>${resource.identifier}</small></li>`,
   )}</ul></dd></div>
 ${words.length > 0 && html`<div><dt>With the permissions</dt><dd>${words.map((word, at) => html`${at > 0 && ', '}<code>${word}</code>`)}</dd></div>`}

@@ -8,6 +8,8 @@ export interface ProtectedResource {
   readonly identifier: string;
   /** For people: the consent page and RFC 9728 `resource_name`. */
   readonly name: string;
+  /** Another door of the resource before it that has the same name, for clients of former transports. */
+  readonly alias?: boolean;
   /** All of them are needed to use it. */
   readonly scopes: readonly string[];
   /** Absent means everybody who may log in, and every client. */

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { setTimeout as after } from 'node:timers/promises';
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { everything } from '../support/everything.ts';
 import { type Memory, oauthProvider } from '../support/oauth-provider.ts';
 import { startProgram } from '../support/program.ts';
@@ -54,6 +56,19 @@ const sdks: Readonly<Record<string, Sdk>> = {
   'v2 (2026-07-28)': v2('auto'),
 };
 
+/** The transport that clients of 2024-11-05 know. */
+const former: Sdk = (url, authProvider) => {
+  const client = new Client(about);
+  const transport = new SSEClientTransport(url, { authProvider });
+  return {
+    connect: () => client.connect(transport as Transport),
+    finish: (callback) => transport.finishAuth(callback.get('code') ?? ''),
+    echo: async (message) => JSON.stringify((await client.callTool(echo(message))).content),
+    revision: () => undefined,
+    close: () => client.close(),
+  };
+};
+
 /** Sent to the browser where it is not authorized, and connected by what comes back from there. */
 async function connected(open: () => Connection, memory: Memory): Promise<Connection> {
   const first = open();
@@ -67,6 +82,20 @@ async function connected(open: () => Connection, memory: Memory): Promise<Connec
 }
 
 const [command, ...args] = everything;
+
+test('2024-11-05 HTTP with SSE: the SDK’s client of that transport logs in for it, and its token opens nothing else', async () => {
+  await using program = await startProgram({ args: ['--name', 'everything', '--', ...everything] });
+  const memory: Memory = {};
+  const provider = oauthProvider({ username: 'admin', password: program.password }, memory);
+  const client = await connected(() => former(new URL('/everything/sse', program.url), provider), memory);
+  assert.match(await client.echo('grüße'), /Echo: grüße/);
+  await client.close();
+  const authorization = `Bearer ${memory.tokens?.access_token}`;
+  assert.equal(
+    (await fetch(`${program.url}/everything/mcp`, { method: 'POST', headers: { authorization } })).status,
+    401,
+  );
+});
 
 for (const [name, sdk] of Object.entries(sdks)) {
   test(`the SDK ${name} client meets 401, discovers, registers, logs in and calls a tool of a real stdio server`, async () => {

@@ -114,7 +114,7 @@ describe('an HTTP server of one era', () => {
     assert.equal((await client.request({ method: 'no/such' })).status, 404);
   });
 
-  test('the server gets its own key, and neither token nor cookie of the client', async () => {
+  test('the server gets its own key and our word on who calls, and neither token nor cookie of the client', async () => {
     const { server, seen } = byHand(() => {});
     await using running = await listening(server);
     await using at = await through(running.url, { tools: { deny: ['x'] } });
@@ -124,12 +124,14 @@ describe('an HTTP server of one era', () => {
       cookie: 'a=b',
       'x-user-id': 'root',
     });
-    assert.ok(seen.length > 0);
-    for (const { req } of seen) {
+    const said: unknown[] = [];
+    for (const { req, body } of seen) {
       assert.equal(req.headers['x-api-key'], 'its own');
-      for (const name of ['authorization', 'cookie', 'x-user-id', 'x-test-user'])
-        assert.equal(req.headers[name], undefined);
+      if (body?.method === 'initialize') said.push(req.headers['x-user-id']);
+      for (const name of ['authorization', 'cookie', 'x-test-user']) assert.equal(req.headers[name], undefined);
     }
+    assert.ok(said.includes('test:a'));
+    assert.ok(!said.includes('root'));
   });
 
   test('2025-11-25 session management: a session that the server forgot is 404 for the client too, and a new one works', async () => {

@@ -121,7 +121,7 @@ export async function* frames(response: Response): AsyncGenerator<Frame> {
         id: field('id'),
         event: field('event'),
         data,
-        message: data === '' ? undefined : (JSON.parse(data) as RpcMessage),
+        message: data === '' || field('event') === 'endpoint' ? undefined : (JSON.parse(data) as RpcMessage),
       };
     }
   }
