@@ -81,6 +81,15 @@ const tools = {
     process.stderr.write('a line of noise\n'.repeat(count));
     return text('noise');
   },
+  // Writes wait for the reader, and stderr says how far they have come.
+  flood: ({ count, bytes }) => {
+    const data = 'x'.repeat(bytes);
+    for (let i = 1; i <= count; i++) {
+      say({ method: 'notifications/message', params: { level: 'info', logger: String(i), data } });
+      process.stderr.write(`wrote ${i}\n`);
+    }
+    return text('flooded');
+  },
   close: () => {
     process.stdout.end();
     return never();
