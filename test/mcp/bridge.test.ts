@@ -411,15 +411,16 @@ test('caps: 503 for all, 429 for one caller whose sessions are busy, both with a
 });
 
 test('a session without a call or a stream ends after its idle time, with its process', async () => {
-  await using at = await bridged({ config: { idleTimeout: '200ms' } });
+  await using at = await bridged({ config: { idleTimeout: '500ms' } });
+  // Each is busy at once: starting the next may take longer than a session may be idle.
   const busy = await initialized(at.url);
+  const call = busy.call('sleep', { ms: 3000 });
   const listening = await initialized(at.url);
+  await listening.get();
   const idle = await initialized(at.url);
   const pid = Number(await idle.call('pid'));
-  const call = busy.call('sleep', { ms: 1000 });
-  await listening.get();
   await eventually('the idle one is gone', () => !alive(pid));
-  assert.equal(await call, 'slept 1000');
+  assert.equal(await call, 'slept 3000');
   assert.equal((await listening.post({ jsonrpc: '2.0', id: 1, method: 'ping' })).status, 200);
 });
 
