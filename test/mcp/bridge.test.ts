@@ -416,12 +416,14 @@ test('a session without a call or a stream ends after its idle time, with its pr
   const busy = await initialized(at.url);
   const call = busy.call('sleep', { ms: 3000 });
   const listening = await initialized(at.url);
-  await listening.get();
+  // Held: a response that nobody refers to any more is closed when it is collected.
+  const stream = await listening.get();
   const idle = await initialized(at.url);
   const pid = Number(await idle.call('pid'));
   await eventually('the idle one is gone', () => !alive(pid));
   assert.equal(await call, 'slept 3000');
   assert.equal((await listening.post({ jsonrpc: '2.0', id: 1, method: 'ping' })).status, 200);
+  await stream.body?.cancel();
 });
 
 test('when the bridge is disposed no process, timer or stream is left', async () => {
