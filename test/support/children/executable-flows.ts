@@ -1,0 +1,74 @@
+/**
+ * The main flows against a program whose command line is given, in a directory DIRECTORY that the program calls SEEN:
+ * `executable-flows.ts DIRECTORY SEEN PROGRAM WORDS…`. Ends with 0 if all held. The program gets no environment at all.
+ */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { freePort } from '../free-port.ts';
+import { initialized } from '../mcp-client.ts';
+import { people, signedIn } from '../oauth-client.ts';
+
+const [directory = '', seen = '', program = '', ...words] = process.argv.slice(2);
+const config = join(seen, 'gateway.config.json');
+
+async function run(args: readonly string[], input = ''): Promise<string> {
+  const child = spawn(program, [...words, ...args], { stdio: ['pipe', 'pipe', 'pipe'], cwd: directory, env: {} });
+  child.stdin.end(input);
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  assert.equal(code, 0, `${args.join(' ')}: ${err}${out}`);
+  return out;
+}
+
+const json = async (...args: string[]) => JSON.parse(await run([...args, '--json']));
+
+copyFileSync(join(import.meta.dirname, 'server.mjs'), join(directory, 'server.mjs'));
+copyFileSync(process.execPath, join(directory, 'node'));
+const listen = `127.0.0.1:${await freePort()}`;
+const where = ['--public-url', `http://${listen}`, '--listen', listen, '--state-dir', join(seen, 'state')];
+const server = ['--name', 'one', '--', join(seen, 'node'), join(seen, 'server.mjs')];
+await run(['init', '-c', config, '--user', 'alice', ...where, ...server], `${people.alice}\n`);
+assert.equal((await json('version')).singleExecutable, true);
+assert.match(await run(['config', 'schema']), /"mcpServers"/);
+assert.match(await run(['completion', 'bash']), /complete /);
+assert.match(await run(['routes', '-c', config]), /\/one\/mcp/);
+await run(['check', '-c', config, '--offline']);
+
+const gateway = spawn(program, [...words, 'serve', '-c', config], {
+  stdio: ['ignore', 'pipe', 'pipe'],
+  cwd: directory,
+  env: {},
+});
+const errors = text(gateway.stderr);
+const ended = once(gateway, 'close');
+try {
+  await Promise.race([
+    once(gateway.stdout, 'data'),
+    ended.then(async () => Promise.reject(new Error(`serve ended: ${await errors}`))),
+  ]);
+  const { tokens } = await signedIn(`http://${listen}`);
+  const bearer = (token: string) => initialized(`http://${listen}/one/mcp`, { authorization: `Bearer ${token}` });
+  const client = await bearer(tokens.access_token);
+  const { result } = await client.request('tools/list');
+  assert.ok(Array.isArray(result?.tools) && result.tools.length > 0);
+  const known = ['-c', config];
+  const status = await json('status', ...known);
+  assert.equal(status.servers[0].children.length, 1);
+  assert.equal((await json('client', 'list', ...known)).length, 1);
+  assert.equal((await json('key', 'list', ...known)).length, 1);
+  await run(['user', 'add', 'carol', ...known], 'a password of hers\n');
+  const { token } = await json('token', 'issue', '--user', 'alice', '--server', 'one', ...known);
+  await (await bearer(token)).end();
+  assert.match(await run(['check', ...known]), /tools\/list|ok/);
+  await run(['reload', ...known]);
+} finally {
+  gateway.kill();
+}
+assert.deepEqual(await ended, [0, null], await errors);
+await run(['backup', join(seen, 'kept.backup'), '-c', config]);
+assert.ok(existsSync(join(directory, 'kept.backup')));
+await run(['restore', join(seen, 'kept.backup'), '--replace', '-c', config]);
