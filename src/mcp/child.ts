@@ -22,6 +22,8 @@ export interface Ending {
   /** The gateway ended it. */
   readonly expected: boolean;
   readonly stderr: readonly string[];
+  /** The request that the server refused to take with it, so that it may be sent to another. */
+  readonly refused?: Id;
 }
 
 export interface Child {

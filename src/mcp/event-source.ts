@@ -1,6 +1,8 @@
 /** What a server sends as `text/event-stream`: WHATWG HTML §9.2.6, as far as MCP uses it. */
 
 export interface ServerSentEvent {
+  /** The name that the server gave it. */
+  readonly event?: string;
   /** The lines of `data`, joined; empty for an event that only carries an id. */
   readonly data: string;
   readonly id?: string;
@@ -23,19 +25,26 @@ export async function* serverSentEvents(
   let held = 0;
   let data: string[] = [];
   let size = 0;
+  let event: string | undefined;
   let id: string | undefined;
   let retry: number | undefined;
   let afterReturn = false;
 
   const take = (line: string): ServerSentEvent | undefined => {
     if (line === '') {
-      const event = { data: data.join('\n'), ...(id !== undefined && { id }), ...(retry !== undefined && { retry }) };
+      const whole = {
+        data: data.join('\n'),
+        ...(event !== undefined && { event }),
+        ...(id !== undefined && { id }),
+        ...(retry !== undefined && { retry }),
+      };
       const empty = data.length === 0 && id === undefined && retry === undefined;
       data = [];
       size = 0;
+      event = undefined;
       id = undefined;
       retry = undefined;
-      return empty ? undefined : event;
+      return empty ? undefined : whole;
     }
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
@@ -43,7 +52,8 @@ export async function* serverSentEvents(
     if (field === 'data') {
       data.push(value);
       size += value.length;
-    } else if (field === 'id' && !value.includes('\0')) id = value;
+    } else if (field === 'event') event = value;
+    else if (field === 'id' && !value.includes('\0')) id = value;
     else if (field === 'retry' && /^\d+$/.test(value)) retry = Number(value);
     return undefined;
   };
@@ -57,12 +67,12 @@ export async function* serverSentEvents(
     const parts = text.split(/\r\n|\r|\n/);
     const last = parts.pop() ?? '';
     for (const [index, part] of parts.entries()) {
-      const event = take(index === 0 && rest.length > 0 ? rest.join('') + part : part);
+      const found = take(index === 0 && rest.length > 0 ? rest.join('') + part : part);
       if (index === 0) {
         rest = [];
         held = 0;
       }
-      if (event) yield event;
+      if (found) yield found;
     }
     if (last !== '') rest.push(last);
     held += last.length;

@@ -1,8 +1,10 @@
 /** What an HTTP server answers, as messages: out of a body, or out of a stream that may be left and taken up again. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerSentEvent } from './event-source.ts';
 import { elements } from './json-text.ts';
 import { isObject, type Message, type Params, readLine } from './message.ts';
+import type { RemoteAnswer } from './remote-server.ts';
 
 /** Milliseconds before a broken stream is asked for again, where the server does not say. */
 export const firstPause = 1000;
@@ -26,6 +28,28 @@ export async function follow(
     if (id !== undefined) at.id = id;
     if (retry !== undefined) at.pause = Math.min(retry, longestPause);
     for (const message of data === '' ? [] : messagesIn(data)) await to(message);
+  }
+}
+
+/** A call is asked after so often without a word of the server in between. */
+const mostResumptions = 5;
+
+/** 2025-11-25 §"Resumability and Redelivery": a stream that ended before its answer goes on where it was. */
+export async function resumed(
+  at: Position,
+  answered: () => boolean,
+  again: () => Promise<RemoteAnswer>,
+  to: (message: Message) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let left = mostResumptions; left > 0 && !answered() && at.id !== undefined; left--) {
+    const from = at.id;
+    await delay(at.pause, undefined, { signal });
+    const answer = await again().catch(() => undefined);
+    if (answer?.events === undefined) continue;
+    // Where it breaks off again, it is asked for again.
+    await follow(answer.events, at, to).catch(() => undefined);
+    if (at.id !== from) left = mostResumptions;
   }
 }
 

@@ -20,8 +20,10 @@ import {
   messagesIn,
   type Position,
   reasonOf,
+  resumed,
   unreachable,
 } from './remote-answer.ts';
+import { type FormerTransport, mayBeFormer, openFormer } from './remote-former.ts';
 import { accept, modernHeaders, personHeaders } from './remote-headers.ts';
 import type { RemoteAnswer, RemoteServer } from './remote-server.ts';
 import { toolHeaders } from './tool-headers.ts';
@@ -35,10 +37,12 @@ export interface RemoteConnectionOptions {
   readonly grace: number;
 }
 
-/** A call is asked after so often without a word of the server in between. */
-const mostResumptions = 5;
+export interface RemoteConnection extends Child {
+  /** The server has turned out to know only the transport of 2024-11-05. */
+  readonly former: boolean;
+}
 
-export function remoteConnection({ server, caller, log, grace }: RemoteConnectionOptions): Child {
+export function remoteConnection({ server, caller, log, grace }: RemoteConnectionOptions): RemoteConnection {
   const person = personHeaders(caller);
   const ended = new AbortController();
   const gone = Promise.withResolvers<void>();
@@ -49,6 +53,7 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
   let backlog = 0;
   let sessionId: string | undefined;
   let protocolVersion: string | undefined;
+  let former: FormerTransport | undefined;
   /** Until it resolves, what is sent next would come too early. */
   let ahead: Promise<unknown> = Promise.resolve();
   let gate = Promise.withResolvers<void>();
@@ -66,10 +71,10 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
     events?.message(message);
   };
 
-  const finish = (reason: string, expected: boolean) => {
+  const finish = (reason: string, expected: boolean, refused?: Id) => {
     if (over) return;
     over = true;
-    events?.ended({ reason, expected, stderr: [] });
+    events?.ended({ reason, expected, stderr: [], ...(refused !== undefined && { refused }) });
     void release();
   };
 
@@ -116,6 +121,7 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
     to: (message: Message) => void,
     accepted?: () => void,
   ): Promise<void> => {
+    if (former) return former.post(message, signal);
     const headers = await headersOf(message);
     backlog += message.bytes.length;
     const answer = await server
@@ -126,7 +132,7 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
     // 2025-11-25, session management: 404 to a request with a session id means that the session is over.
     if (answer.status === 404 && headers['mcp-session-id'] !== undefined) {
       await answer.text();
-      return finish('the server ended the session', false);
+      return finish('the server ended the session', false, message.kind === 'request' ? message.id : undefined);
     }
     await read(answer, message, signal, to);
   };
@@ -144,42 +150,27 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
       await follow(answer.events, at, gated(hearing)).catch((error: unknown) => {
         if (error instanceof EventTooLong || signal.aborted || at.id === undefined) throw error;
       });
-      await resumed(at, () => answered, signal, hearing);
+      const again = () => {
+        const headers = { accept: 'text/event-stream', ...sessionHeaders(), 'last-event-id': at.id ?? '' };
+        return server.ask({ method: 'GET', headers, signal });
+      };
+      if (sessionId !== undefined) await resumed(at, () => answered, again, gated(hearing), signal);
     } else {
       const text = await answer.text();
       for (const each of messagesIn(text)) if (each.kind !== 'response' || isAnswer(each)) hearing(each);
       // A server that refuses a request unread cannot repeat its id.
       const error = answered || message.kind !== 'request' ? undefined : errorIn(text);
+      if (!answered && !error && mayBeFormer(message, answer.status)) {
+        const ofStream = { hear: gated(hear), ended: (reason: string) => finish(reason, false) };
+        former = await openFormer(server, person, ended.signal, ofStream);
+        if (former) return former.post(message, signal);
+      }
       if (error && message.kind === 'request') hearing(write({ id: message.id, error }));
     }
     if (message.kind !== 'request' || answered) return;
     const failed =
       answer.status >= 300 ? `the server answered ${answer.status}` : 'the server did not answer the request';
     throw new Error(failed);
-  };
-
-  /** 2025-11-25 §"Resumability and Redelivery": a stream that ended before its answer goes on where it was. */
-  const resumed = async (
-    at: Position,
-    answered: () => boolean,
-    signal: AbortSignal,
-    to: (message: Message) => void,
-  ) => {
-    for (
-      let left = mostResumptions;
-      left > 0 && !answered() && at.id !== undefined && sessionId !== undefined;
-      left--
-    ) {
-      const from = at.id;
-      await delay(at.pause, undefined, { signal });
-      const headers = { accept: 'text/event-stream', ...sessionHeaders(), 'last-event-id': from };
-      const answer = await server.ask({ method: 'GET', headers, signal }).catch(() => undefined);
-      if (answer?.events === undefined) continue;
-      await follow(answer.events, at, gated(to)).catch((error: unknown) =>
-        log.debug('a stream broke off', { reason: reasonOf(error) }),
-      );
-      if (at.id !== from) left = mostResumptions;
-    }
   };
 
   /** 2025-11-25, "Listening for Messages from the Server": not every server has such a stream. */
@@ -215,7 +206,8 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
       } catch (error) {
         if (!over) log.warn('a message did not reach the server', { reason: reasonOf(error) });
       }
-      if (message.kind === 'notification' && message.method === 'notifications/initialized' && !over) {
+      const confirmed = message.kind === 'notification' && message.method === 'notifications/initialized';
+      if (confirmed && !former && !over) {
         void listenForMore().catch((error: unknown) => over || log.debug('no stream', { reason: reasonOf(error) }));
       }
       return;
@@ -259,7 +251,7 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
       if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
         const call = underWay.get(keyOf(message.params.requestId));
         // TR-14: in the modern era to hang up is to cancel.
-        if (call && protocolVersion === undefined) return call.abort();
+        if (call && protocolVersion === undefined && !former) return call.abort();
       }
       const before = ahead;
       const accepted = Promise.withResolvers<void>();
@@ -280,6 +272,9 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
     },
     get over() {
       return over;
+    },
+    get former() {
+      return former !== undefined;
     },
     gone: gone.promise,
     async end(reason = 'the connection was closed') {

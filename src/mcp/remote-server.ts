@@ -4,12 +4,16 @@ import { Pool } from 'undici';
 import { EventTooLong, type ServerSentEvent, serverSentEvents } from './event-source.ts';
 
 export interface RemoteServer extends AsyncDisposable {
+  /** The path and query of a reference that the server gave; undefined where it leads to another origin. */
+  at(reference: string): string | undefined;
   /** Rejects where the server cannot be reached, or when `signal` says so. */
   ask(question: Question): Promise<RemoteAnswer>;
 }
 
-interface Question {
+export interface Question {
   readonly method: 'POST' | 'GET' | 'DELETE';
+  /** Where it does not go to the endpoint. */
+  readonly path?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer;
   readonly signal: AbortSignal;
@@ -18,8 +22,10 @@ interface Question {
 export interface RemoteAnswer {
   readonly status: number;
   readonly sessionId: string | undefined;
+  /** RFC 9110 §11.6.1: the value of WWW-Authenticate. */
+  readonly challenge: string | undefined;
   /** Of an answer that is an event stream. It has to be read to its end, or the signal aborted. */
-  readonly events?: AsyncIterable<ServerSentEvent>;
+  readonly events?: AsyncGenerator<ServerSentEvent, void, void>;
   /** Of any other. Rejects with EventTooLong. */
   text(): Promise<string>;
 }
@@ -48,23 +54,26 @@ export function remoteServer({ url, headers: added, message, connectTimeout }: R
     connect: { timeout: connectTimeout * 1000 },
   });
 
-  const once = ({ method, headers, body, signal }: Question) =>
+  const once = ({ method, headers, body, signal, path: other }: Question) =>
     pool.request({
       method,
-      path,
+      path: other ?? path,
       headers: { ...added, ...headers, ...(body && { 'content-type': 'application/json' }) },
       body: body ?? null,
       signal,
     });
 
-  /** Where the server says that its endpoint is, if that is on the same server. */
-  const moved = (status: number, location: unknown): string | undefined => {
-    if (![301, 302, 307, 308].includes(status) || typeof location !== 'string') return undefined;
-    const target = URL.parse(location, new URL(path, endpoint).href);
+  const at = (reference: string): string | undefined => {
+    const target = URL.parse(reference, new URL(path, endpoint).href);
     return target?.origin === endpoint.origin ? `${target.pathname}${target.search}` : undefined;
   };
 
+  /** Where the server says that its endpoint is, if that is on the same server. */
+  const moved = (status: number, location: unknown): string | undefined =>
+    [301, 302, 307, 308].includes(status) && typeof location === 'string' ? at(location) : undefined;
+
   return {
+    at,
     async ask(question) {
       let answer = await once(question);
       for (let left = mostRedirects; left > 0; left--) {
@@ -76,10 +85,12 @@ export function remoteServer({ url, headers: added, message, connectTimeout }: R
       }
       const { statusCode: status, headers, body } = answer;
       const session = headers['mcp-session-id'];
+      const challenges = headers['www-authenticate'];
       const isStream = /^text\/event-stream\b/i.test(String(headers['content-type'] ?? ''));
       return {
         status,
         sessionId: typeof session === 'string' ? session : undefined,
+        challenge: Array.isArray(challenges) ? challenges.join(', ') : challenges,
         ...(isStream && { events: serverSentEvents(body, message) }),
         async text() {
           const parts: Buffer[] = [];

@@ -11,7 +11,7 @@ import type { Command } from './environment.ts';
 import { shakeHands } from './handshake.ts';
 import { probe } from './probe.ts';
 import { latest } from './protocol-version.ts';
-import { remoteConnection } from './remote-connection.ts';
+import { type RemoteConnection, remoteConnection } from './remote-connection.ts';
 import { remoteServer } from './remote-server.ts';
 
 /** Relays requests as they are. */
@@ -26,6 +26,7 @@ export interface RemoteDeps extends Omit<BridgeDeps, 'connect'> {
   readonly connectTimeout: number;
 }
 
+/** What may pass as it is. */
 interface Eras {
   readonly legacy: boolean;
   readonly modern: boolean;
@@ -41,7 +42,7 @@ const silenceLife = 5000;
 export function remote(name: string, config: RemoteServerConfig, deps: RemoteDeps): Bridge {
   const { log, limits, pass, connectTimeout } = deps;
   const server = remoteServer({ url: config.url, headers: config.headers, message: limits.message, connectTimeout });
-  const connect = (command?: Command): Child =>
+  const connect = (command?: Command): RemoteConnection =>
     remoteConnection({
       server,
       // What everybody shares speaks for nobody.
@@ -55,10 +56,10 @@ export function remote(name: string, config: RemoteServerConfig, deps: RemoteDep
   let asking: Promise<Eras | undefined> | undefined;
 
   const ask = async (): Promise<Eras | undefined> => {
-    const [modern, legacy] = await Promise.all([speaksModern(connect()), speaksLegacy(connect())]);
-    const eras = modern || legacy ? { modern, legacy } : undefined;
+    const [modern, transport] = await Promise.all([speaksModern(connect()), transportOf(connect())]);
+    const eras = modern || transport ? { modern, legacy: transport === 'streamable' } : undefined;
     verdict = { eras, until: Date.now() + (eras ? verdictLife : silenceLife) };
-    if (eras && !(modern && legacy)) log.debug('only one era is spoken', { server: name, ...eras });
+    if (eras && !(modern && eras.legacy)) log.debug('only one era is spoken', { server: name, ...eras });
     return eras;
   };
 
@@ -102,12 +103,16 @@ async function speaksModern(connection: Child): Promise<boolean> {
   return era === 'modern';
 }
 
-/** Many servers of both eras name only the newer revisions when asked, so that a handshake has to be tried. */
-async function speaksLegacy(connection: Child): Promise<boolean> {
+/**
+ * How clients of the sessions era reach it, if they do. Many servers of both eras name only the newer revisions when asked,
+ * so that a handshake has to be tried.
+ */
+async function transportOf(connection: RemoteConnection): Promise<'streamable' | 'former' | undefined> {
   const spoken = await shakeHands(connection, patience, {}).then(
     () => true,
     () => false,
   );
+  const transport = connection.former ? 'former' : 'streamable';
   await connection.end();
-  return spoken;
+  return spoken ? transport : undefined;
 }

@@ -18,7 +18,11 @@ const streams: [what: string, text: string, events: ServerSentEvent[]][] = [
   ['without the space', 'data:x\n\n', [{ data: 'x' }]],
   ['several lines of data', 'data: {\ndata: "a": "ü€🚀"}\n\n', [{ data: '{\n"a": "ü€🚀"}' }]],
   ['a priming event', 'id: 7\nretry: 50\ndata:\n\n', [{ data: '', id: '7', retry: 50 }]],
-  ['comments and unknown fields', ': hello\nevent: message\nfoo: bar\ndata: x\n\n: bye\n\n', [{ data: 'x' }]],
+  [
+    'comments and unknown fields',
+    ': hello\nevent: message\nfoo: bar\ndata: x\n\n: bye\n\ndata: y\n\n',
+    [{ data: 'x', event: 'message' }, { data: 'y' }],
+  ],
   ['lines ended by CR LF', 'id: 1\r\ndata: a\r\n\r\ndata: b\r\n\r\n', [{ data: 'a', id: '1' }, { data: 'b' }]],
   ['lines ended by CR', 'data: a\r\rdata: b\r\r', [{ data: 'a' }, { data: 'b' }]],
   ['a retry that is no number', 'retry: soon\ndata: x\n\n', [{ data: 'x' }]],

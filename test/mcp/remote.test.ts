@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import { silent } from '../../src/log.ts';
-import { bridgeLimits, mcpServerConfig } from '../../src/mcp/config.ts';
-import { openReaper } from '../../src/mcp/reaper.ts';
-import { remote } from '../../src/mcp/remote.ts';
-import { limitsConfig } from '../../src/router/config.ts';
-import { upstream } from '../../src/router/upstream.ts';
 import { httpFixture } from '../support/fixture/http.ts';
 import {
   frames,
@@ -20,43 +12,7 @@ import {
   type RpcMessage,
 } from '../support/mcp-client.ts';
 import { modernClient } from '../support/modern-client.ts';
-import { serve } from '../support/serve.ts';
-
-interface Running extends AsyncDisposable {
-  readonly url: string;
-}
-
-async function listening(server: Server, port = 0): Promise<Running> {
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-/** The gateway's side of a server with a `url`. */
-async function through(url: string, config: object = {}): Promise<Running> {
-  const parsed = mcpServerConfig.parse({ url, headers: { 'x-api-key': 'its own' }, ...config });
-  const limits = limitsConfig.parse({});
-  const pass = upstream({ url, headers: parsed.headers }, { log: silent, limits: { ...limits, responseTimeout: 60 } });
-  const reaper = openReaper(silent);
-  const deps = { log: silent, reaper, limits: bridgeLimits.parse({}), connectTimeout: 5, pass };
-  const running = remote('test', { ...parsed, url }, deps);
-  const served = await serve(running.service);
-  return {
-    url: served.url,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      await served[Symbol.asyncDispose]();
-      await reaper[Symbol.asyncDispose]();
-    },
-  };
-}
+import { listening, through } from '../support/remote-server.ts';
 
 type Answering = (body: RpcMessage | undefined, req: IncomingMessage, res: ServerResponse) => unknown;
 
