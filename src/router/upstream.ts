@@ -1,16 +1,15 @@
 /** An HTTP server behind the gateway: one request forwarded, its answer relayed as it comes. */
 
 import { isIP } from 'node:net';
-import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Log } from '../log.ts';
-import { noteUpstream, noteUpstreamAborted } from './access-log.ts';
+import { noteUpstream } from './access-log.ts';
 import type { Limits } from './config.ts';
-import { type Answer, type Exchange, type Handler, Refusal, streamed } from './handler.ts';
+import { type Answer, type Exchange, type Handler, streamed } from './handler.ts';
+import { type Relayed, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
-import { busy, type Slots, slots } from './slots.ts';
-import { abandon, closeGently, linger } from './socket-close.ts';
-import { answerFor } from './upstream-failure.ts';
-import { type Passed, requestHeaders, responseHeaders } from './upstream-headers.ts';
+import { type Slots, slots } from './slots.ts';
+import { type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
 export interface Upstream extends AsyncDisposable {
@@ -43,8 +42,6 @@ export interface UpstreamTls {
   readonly servername?: string;
 }
 
-/** An answer this small is sent in one write. In bytes. */
-const smallAnswer = 64 * 1024;
 /** A redirect within the server is followed this often: `/mcp` to `/mcp/` is one. */
 const mostRedirects = 2;
 
@@ -125,20 +122,12 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   };
 }
 
-interface Forwarded {
-  readonly exchange: Exchange;
+interface Forwarded extends Relayed {
   readonly pool: Pool;
-  readonly endpoint: URL;
   readonly from: Slots;
-  readonly streams: Slots;
-  readonly listening: Set<Exchange['res']>;
-  readonly log: Log;
-  readonly limits: Limits;
-  readonly passed: Passed;
   /** A stream is opened when it is the request's turn, since opening it asks the client for it. */
   readonly body: Buffer | null | 'stream';
   readonly headers: readonly string[];
-  readonly signal: AbortSignal;
 }
 
 /** Small bodies are read whole, which is quicker and can be sent again; larger ones go through as they come. */
@@ -165,120 +154,15 @@ async function forward(forwarded: Forwarded, path: string, redirects: number): P
     const location = await new Promise<string | undefined>((resolve, reject) => {
       const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
       const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
-      const relay = relayTo(forwarded, slot, mayRedirect, resolve, reject);
       // Named here, undici keeps its connections when the Host of requests changes.
       const options = { path, method, headers: [...framed], body, servername: endpoint.hostname };
-      pool.dispatch(options, relay);
+      pool.dispatch(options, relay(forwarded, slot, mayRedirect, resolve, reject));
     });
     if (location === undefined) return streamed;
     slot.release();
     return await forward(forwarded, location, redirects + 1);
   } finally {
     slot.release();
-  }
-}
-
-/** Ends in `done`: undefined when the answer is through, or the path to go to instead. */
-function relayTo(
-  { exchange, log, limits, signal, endpoint, passed, streams, listening }: Forwarded,
-  slot: { release: () => void },
-  mayRedirect: boolean,
-  done: (location: string | undefined) => void,
-  failed: (error: unknown) => void,
-): Dispatcher.DispatchHandler {
-  const { res, req } = exchange;
-  let elsewhere: string | undefined;
-  let small: Buffer[] | undefined;
-  let idle: NodeJS.Timeout | undefined;
-  let stop = () => {};
-  const settle = () => {
-    clearTimeout(idle);
-    stop();
-  };
-  return {
-    onRequestStart(controller) {
-      const abort = () => controller.abort(signal.reason as Error);
-      if (signal.aborted) return abort();
-      signal.addEventListener('abort', abort, { once: true });
-      stop = () => signal.removeEventListener('abort', abort);
-    },
-    onResponseStart(controller, status) {
-      const raw = (controller.rawHeaders ?? []) as Buffer[];
-      const headers = responseHeaders(raw, passed.as);
-      if (status === 103) earlyHints(exchange, headers);
-      if (status < 200) return;
-      const value = (name: string) => headers.find(([each]) => each === name)?.[1];
-      // RFC 9110 §15.4.8, §15.4.9: method and body stay. Only within the server, whose address is none of the client's business.
-      const location = value('location');
-      if (mayRedirect && (status === 307 || status === 308) && location !== undefined) {
-        const target = URL.canParse(location, endpoint.href) ? new URL(location, endpoint) : undefined;
-        elsewhere = target?.origin === endpoint.origin ? `${target.pathname}${target.search}` : undefined;
-        if (elsewhere !== undefined) return;
-      }
-      const isStream = value('content-type')?.startsWith('text/event-stream') === true;
-      if (isStream && passed.as === 'site') {
-        // What stays must not use up what requests need.
-        const room = streams.tryTake();
-        if (room === undefined) return controller.abort(busy());
-        slot.release();
-        slot.release = room;
-        listening.add(res);
-        res.once('close', () => listening.delete(res));
-      }
-      for (const [name, text] of headers) res.appendHeader(name, text);
-      res.statusCode = status;
-      const length = Number(value('content-length') ?? Number.NaN);
-      if (length <= smallAnswer && req.method !== 'HEAD') small = [];
-      else res.flushHeaders();
-      if (isStream || limits.responseIdle === 0) return;
-      idle = setTimeout(() => controller.abort(new errors.BodyTimeoutError()), limits.responseIdle * 1000);
-    },
-    onResponseData(controller, chunk) {
-      if (elsewhere !== undefined) return;
-      idle?.refresh();
-      if (small) {
-        small.push(chunk);
-        return;
-      }
-      if (res.write(chunk)) return;
-      controller.pause();
-      res.once('drain', () => controller.resume());
-    },
-    onResponseEnd() {
-      settle();
-      if (elsewhere !== undefined) return done(elsewhere);
-      if (!req.complete && req.httpVersionMajor === 1) {
-        // RFC 9112 §9.3, §9.6: the rest of the body stands before the next request; the connection ends with this answer.
-        closeGently(req.socket);
-        if (res.headersSent) res.once('finish', () => linger(req.socket));
-        else res.shouldKeepAlive = false;
-      }
-      res.end(small && Buffer.concat(small));
-      done(undefined);
-    },
-    onResponseError(_controller, error) {
-      settle();
-      if (signal.aborted) return failed(error);
-      if (!(error instanceof Refusal)) log.warn('upstream failed', { error, path: exchange.path });
-      if (!res.headersSent) {
-        for (const name of res.getHeaderNames()) if (!name.startsWith('access-control-')) res.removeHeader(name);
-        return failed(answerFor(error));
-      }
-      noteUpstreamAborted(req);
-      abandon(res);
-      done(undefined);
-    },
-  };
-}
-
-/** RFC 8297 §3: a client of HTTP/1.0 would take them for the answer. */
-function earlyHints({ req, res }: Exchange, headers: readonly (readonly [string, string])[]): void {
-  const link = headers.filter(([name]) => name === 'link').map(([, value]) => value);
-  if (req.httpVersion === '1.0' || link.length === 0 || res.headersSent) return;
-  try {
-    res.writeEarlyHints({ link });
-  } catch {
-    // Links that Node does not take for such; hints are a courtesy.
   }
 }
 
