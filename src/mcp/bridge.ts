@@ -1,22 +1,15 @@
 /** Any client of Streamable HTTP to one stdio server: decides the era of each request and owns all that runs. */
 
-import type { Log } from '../log.ts';
 import type { Answer, Exchange, Handler } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
-import type { Child } from './child.ts';
-import { type ChildrenStatus, children } from './children.ts';
-import type { BridgeLimits, StdioServerConfig } from './config.ts';
-import type { Command } from './environment.ts';
+import type { ChildrenStatus } from './children.ts';
+import type { StdioServerConfig } from './config.ts';
 import { httpSse } from './http-sse.ts';
+import { type JoinedServerOptions, joinedServer } from './joined-server.ts';
 import { readBody } from './message.ts';
 import { modernHttp } from './modern-http.ts';
 import { isModern, modernVersions } from './modern-revision.ts';
-import { modernServers } from './modern-servers.ts';
-import { modernStart } from './modern-start.ts';
-import type { Reaper } from './reaper.ts';
-import { sessionConnect } from './session-connect.ts';
 import { sessions } from './sessions.ts';
-import { sharedChildren } from './shared-children.ts';
 import { streamableHttp } from './streamable-http.ts';
 import { toolPolicy } from './tool-policy.ts';
 import { asRefusal, rpcRefusal } from './unavailable.ts';
@@ -35,39 +28,22 @@ export interface BridgeStatus extends ChildrenStatus {
   readonly sessions: number;
 }
 
-export interface BridgeDeps {
-  readonly log: Log;
-  readonly reaper: Reaper;
-  readonly limits: BridgeLimits;
+export interface BridgeDeps extends Omit<JoinedServerOptions, 'config'> {
   /** Begins the ids of sessions, where there are several gateways. */
   readonly gatewayId?: string | undefined;
-  /** In place of a process: a connection to a server elsewhere. */
-  readonly connect?: ((command: Command) => Child) | undefined;
 }
 
 export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps): Bridge {
-  const { log: parent, reaper, limits, gatewayId, connect } = deps;
-  const log = parent.with({ server: name });
-  const pool = children({
-    config,
-    log,
-    reaper,
-    message: limits.message,
-    grace: limits.childGrace,
-    perOwner: limits.childrenPerCaller,
-    connect,
-  });
-
-  const shared = sharedChildren(config, pool, log);
-  const servers = modernServers({ config, limits, start: modernStart(config, pool, log) });
-  const join = sessionConnect({ config, pool, shared: shared.connect, servers, log });
-  const table = sessions({ config, limits, log, connect: join, gatewayId });
+  const { limits, gatewayId } = deps;
+  const log = deps.log.with({ server: name });
+  const server = joinedServer({ ...deps, config, log });
+  const table = sessions({ config, limits, log, connect: server.join, gatewayId });
   const legacy = streamableHttp(table);
   const modern = modernHttp({
     limits,
     requestTimeout: config.requestTimeout,
     policy: toolPolicy(config.tools),
-    open: (exchange, { params }) => servers.open(exchange, params),
+    open: (exchange, { params }) => server.servers.open(exchange, params),
   });
 
   const post = async (exchange: Exchange): Promise<Answer> => {
@@ -110,12 +86,9 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
       table.quiesce();
       modern.quiesce();
     },
-    status: () => ({ ...pool.status(), sessions: table.size }),
+    status: () => ({ ...server.pool.status(), sessions: table.size }),
     async [Symbol.asyncDispose]() {
-      const users = Promise.all([table[Symbol.asyncDispose](), servers[Symbol.asyncDispose]()]);
-      await pool[Symbol.asyncDispose]();
-      await users;
-      shared[Symbol.dispose]();
+      await Promise.all([table[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
     },
   };
 }

@@ -21,8 +21,11 @@ export interface ConnectionEvents {
   ended(ending: Ending): void;
 }
 
+/** Who asks. */
+export type Visitor = Pick<Exchange, 'caller' | 'clientAddress'>;
+
 /** `account` is whom the child counts against. Rejects with Unavailable or a Refusal. */
-export type Connect = (exchange: Exchange, account: string, events: ConnectionEvents) => Promise<Connection>;
+export type Connect = (visitor: Visitor, account: string, events: ConnectionEvents) => Promise<Connection>;
 
 /** The server speaks no revision that has a handshake. */
 export class ModernOnly extends Error {

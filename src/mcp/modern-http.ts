@@ -15,6 +15,7 @@ import {
 } from './message.ts';
 import { type Mirrored, mirroredFault, standardFault } from './mirrored-headers.ts';
 import { modernAnswer } from './modern-answer.ts';
+import { type ModernFault, unfitRequest, unnamedVersion, unservedVersion } from './modern-fault.ts';
 import { metaKey, metaOf, modernCode, modernVersions, statusOf } from './modern-revision.ts';
 import { failure, isListen, type ModernServer, subscriptionOver } from './modern-server.ts';
 import type { ToolPolicy } from './tool-policy.ts';
@@ -46,8 +47,6 @@ export interface ModernHttpOptions {
   open(exchange: Exchange, message: Request | Notification): Promise<Seat>;
 }
 
-/** Requests of former revisions (2026-07-28 changelog); a server that still knew them would change for everybody. */
-const removed = new Set(['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
 /** A cancellation is a closed connection here, and could name somebody else's call; the others nobody listens for. */
 const dropped = new Set(['notifications/cancelled', 'notifications/initialized', 'notifications/roots/list_changed']);
 
@@ -80,7 +79,7 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
     const { req, res } = exchange;
     if (request.method === 'tools/call') {
       const fault = mirroredFault(await seat.mirrored(String(request.params.name)), request.params, req.headers);
-      if (fault !== undefined) return refuse(request, modernCode.headerMismatch, fault);
+      if (fault !== undefined) return refuse(request, mismatch(fault));
     }
     if (server.backlog > limits.message) throw new Unavailable(503, 'the server is behind', { retryAfter: 1 });
     // Gone while the server started: there is nothing to cancel yet.
@@ -176,35 +175,27 @@ function check(message: Request | Notification, { req }: Exchange): Answer | und
   const header = req.headers['mcp-protocol-version'];
   const sent = typeof header === 'string' ? header.trim() : undefined;
   const request = message.kind === 'request';
-  // TR-26
-  if (typeof claimed !== 'string' && (request || claimed !== undefined)) {
-    return refuse(message, rpcCode.invalidParams, `_meta lacks ${metaKey.protocolVersion}`);
-  }
+  const unnamed = unnamedVersion(message);
+  if (unnamed) return refuse(message, unnamed);
   // TR-24
   if (sent === undefined && request) {
-    return refuse(message, modernCode.headerMismatch, 'the header MCP-Protocol-Version is missing');
+    return refuse(message, mismatch('the header MCP-Protocol-Version is missing'));
   }
   if (claimed !== undefined && sent !== undefined && claimed !== sent) {
-    return refuse(message, modernCode.headerMismatch, 'the header MCP-Protocol-Version and _meta do not agree');
+    return refuse(message, mismatch('the header MCP-Protocol-Version and _meta do not agree'));
   }
-  // TR-25: a child of one revision may answer to any; the gateway serves what it can speak.
-  if (typeof claimed === 'string' && !modernVersions.includes(claimed)) {
-    const data = { supported: modernVersions, requested: claimed };
-    return refuse(message, modernCode.unsupportedVersion, 'Unsupported protocol version', data);
-  }
+  const unserved = unservedVersion(message);
+  if (unserved) return refuse(message, unserved);
   const fault = standardFault(message, req.headers);
-  if (fault !== undefined) return refuse(message, modernCode.headerMismatch, fault);
-  if (!request) return undefined;
-  if (!isObject(meta[metaKey.clientCapabilities])) {
-    return refuse(message, rpcCode.invalidParams, `_meta lacks ${metaKey.clientCapabilities}`);
-  }
-  // TR-30
-  if (!removed.has(message.method)) return undefined;
-  return refuse(message, rpcCode.methodNotFound, `Method not found: ${message.method}`);
+  if (fault !== undefined) return refuse(message, mismatch(fault));
+  const unfit = request ? unfitRequest(message) : undefined;
+  return unfit && refuse(message, unfit);
 }
 
+const mismatch = (text: string): ModernFault => ({ code: modernCode.headerMismatch, text });
+
 /** Judged here and not by a handler, so -32602 is 400 too (2026-07-28 basic, `_meta`). */
-function refuse(message: Request | Notification, code: number, text: string, data?: unknown): Answer {
+function refuse(message: Request | Notification, { code, text, data }: ModernFault): Answer {
   const headers = { 'content-type': 'application/json' };
   const status = code === rpcCode.invalidParams ? 400 : statusOf({ code });
   if (message.kind === 'request') return { status, headers, body: failure(message, text, code, data).bytes };

@@ -1,7 +1,7 @@
 /** The servers that modern requests go to: one for each scope, started by whoever comes first, ended when nobody needs it. */
 
-import type { Exchange } from '../router/handler.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
+import type { Visitor } from './connection.ts';
 import { commandFor } from './environment.ts';
 import { isObject, type Params, type Request, type Response, write } from './message.ts';
 import type { Seat } from './modern-http.ts';
@@ -15,11 +15,8 @@ import { Unavailable } from './unavailable.ts';
 
 export interface ModernServers extends AsyncDisposable {
   /** `params` of the request, whose _meta says what its client can do. Rejects with Unavailable or a Refusal. */
-  open(exchange: Visitor, params: Params): Promise<Seat>;
+  open(visitor: Visitor, params: Params): Promise<Seat>;
 }
-
-/** Who asks. */
-export type Visitor = Pick<Exchange, 'caller' | 'clientAddress'>;
 
 export interface ModernServersOptions {
   readonly config: StdioServerConfig;
@@ -120,9 +117,9 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
   const sweeper = setInterval(sweep, every);
 
   return {
-    async open(exchange, params) {
-      const command = commandFor(config, exchange.caller);
-      const owner = ownerOf(exchange);
+    async open(visitor, params) {
+      const command = commandFor(config, visitor.caller);
+      const owner = ownerOf(visitor);
       // There are no sessions to tell apart: what a session has to itself, a caller has (ST-16).
       const everybody = config.isolation === 'shared';
       const account = everybody ? 'everybody' : owner;

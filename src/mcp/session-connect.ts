@@ -144,17 +144,17 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
     });
   };
 
-  return async (exchange, account, events) => {
-    const own = config.isolation === 'session' || (config.isolation === 'caller' && !exchange.caller);
-    if (own) return alone(exchange, account, events);
-    if (modern) return joint(exchange, account, events);
+  return async (visitor, account, events) => {
+    const own = config.isolation === 'session' || (config.isolation === 'caller' && !visitor.caller);
+    if (own) return alone(visitor, account, events);
+    if (modern) return joint(visitor, account, events);
     try {
-      return await shared(exchange, account, events);
+      return await shared(visitor, account, events);
     } catch (error) {
       if (!(error instanceof ModernOnly)) throw error;
       modern = true;
       log.info('the server speaks the modern era only; sessions are translated');
-      return joint(exchange, account, events);
+      return joint(visitor, account, events);
     }
   };
 }

@@ -1,11 +1,10 @@
 /** Isolation `caller` and `shared`: one child for each scope, started by whoever comes first, ended when it stays empty. */
 
 import type { Log } from '../log.ts';
-import type { Exchange } from '../router/handler.ts';
 import type { Child } from './child.ts';
 import type { Children } from './children.ts';
 import type { StdioServerConfig } from './config.ts';
-import { type Connect, ModernOnly } from './connection.ts';
+import { type Connect, ModernOnly, type Visitor } from './connection.ts';
 import { type Command, commandFor } from './environment.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
 import { patience, probe } from './probe.ts';
@@ -29,7 +28,7 @@ export function sharedChildren(config: StdioServerConfig, pool: Children, log: L
   const strangers = config.isolation === 'shared';
   let anonymous = 0;
 
-  const scopeOf = ({ caller }: Exchange, account: string): Scope => {
+  const scopeOf = ({ caller }: Visitor, account: string): Scope => {
     const command = commandFor(config, caller);
     const subject = caller ? `user ${caller.subject}` : `anonymous ${++anonymous}`;
     if (strangers) return { key: '', account: 'everybody', subject, command };
