@@ -69,8 +69,11 @@ verb('routes', 'print the route table in match order', ['routes', 'routes -c gat
 
 admin('status', 'show what the running gateway does: servers, children, sessions, certificates, requests', [
   'status',
+  'status --timeline',
   'status --state-dir /var/lib/mcp-gateway --json',
-]).action(async (options) => (await import('./commands/status.ts')).status(options));
+])
+  .option('--timeline', 'show how far each client came on its way to a call, and which step never came')
+  .action(async (options) => (await import('./commands/status.ts')).status(options));
 
 admin('reload', 'have the running gateway read its configuration anew, and say what is wrong with it', [
   'reload',

@@ -18,6 +18,7 @@ import type { Router } from './router/router.ts';
 import { openStore } from './store/open-store.ts';
 import { rememberingReads } from './store/recent-reads.ts';
 import { ailmentOf, type Store } from './store/store.ts';
+import { type Trail, timeline } from './timeline.ts';
 import type { Tls } from './tls/tls.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -29,6 +30,8 @@ export interface Gateway extends AsyncDisposable {
   /** PEM of the local authority, where certificates come from it. */
   readonly rootFile: string | undefined;
   status(): Promise<GatewayStatus>;
+  /** How far clients came on their way to a call, the latest first. */
+  timeline(): readonly Trail[];
   /** Of the configuration at work. */
   readonly administration: Administration;
   /** Orders now from the ACME issuer; for every host where none is named. Rejects with the first problem and its mend. */
@@ -42,6 +45,8 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   await using opening = new AsyncDisposableStack();
   const startedAt = Date.now();
   const requests = requestCounts();
+  const clientTimeline = timeline();
+  const watching = both(requests.observe, clientTimeline.observe);
   const { stateDir, storeKey } = config;
   const metrics =
     config.metrics.listen === undefined ? undefined : (await import('./metrics/metrics.ts')).gatewayMetrics();
@@ -69,7 +74,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   const { http, https } = config.entrypoints;
   const observers = (name: string) => {
     const meter = metrics?.observer(name);
-    return meter === undefined ? requests.observe : both(requests.observe, meter);
+    return meter === undefined ? watching : both(watching, meter);
   };
   const entry = (name: string) => ({
     trustedProxies: config.trustedProxies,
@@ -136,6 +141,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       return tls?.rootFile;
     },
     status,
+    timeline: clientTimeline.trails,
     get administration() {
       return (plan ?? first).administration;
     },

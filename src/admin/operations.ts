@@ -40,6 +40,7 @@ const newToken = z.strictObject({
 export function operations({ gateway, reload }: OperationsParts): Operations {
   return {
     'GET /status': () => gateway.status(),
+    'GET /timeline': () => ({ timeline: gateway.timeline() }),
     'POST /reload': async () => {
       await reload();
       return { reloaded: true };

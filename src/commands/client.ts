@@ -4,6 +4,7 @@ import type { ClientInfo } from '../admin/operations.ts';
 import { askGateway, type GatewayOptions } from './admin-client.ts';
 import { readableDate } from './readable.ts';
 import { printTable } from './table.ts';
+import { printTrail, timelineOf } from './timeline.ts';
 
 type Options = GatewayOptions & { readonly json?: true };
 
@@ -25,7 +26,8 @@ export async function clientList(options: Options): Promise<void> {
 
 export async function clientShow(id: string, options: Options): Promise<void> {
   const client = (await askGateway(options, 'GET', pathOf(id))) as ClientInfo;
-  if (options.json) return print(client);
+  const trail = (await timelineOf(options)).find(({ clientId }) => clientId === client.id);
+  if (options.json) return print({ ...client, ...(trail && { timeline: trail }) });
   const { grants, metadata, kind, issuedAt } = client;
   const facts: [string, string][] = [
     ['id', client.id],
@@ -49,6 +51,7 @@ export async function clientShow(id: string, options: Options): Promise<void> {
         resources.join(' '),
       ]),
     );
+  if (trail !== undefined) printTrail(trail);
 }
 
 export async function clientDelete(id: string, options: Options): Promise<void> {

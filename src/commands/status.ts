@@ -4,8 +4,10 @@ import type { CertificateRow, GatewayStatus } from '../gateway-status.ts';
 import { askGateway, type GatewayOptions } from './admin-client.ts';
 import { readableDate, readableSize, readableTime } from './readable.ts';
 import { printTable } from './table.ts';
+import { printTimeline } from './timeline.ts';
 
-export async function status(options: GatewayOptions & { json?: true }): Promise<void> {
+export async function status(options: GatewayOptions & { json?: true; timeline?: true }): Promise<void> {
+  if (options.timeline) return printTimeline(options);
   const found = (await askGateway(options, 'GET', '/status')) as GatewayStatus;
   if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
   else print(found);

@@ -31,7 +31,7 @@ export interface Prompt {
 
 export type Validated =
   | { readonly client: Client; readonly request: AuthorizationRequest; readonly prompt: Prompt }
-  | { readonly back: Reply };
+  | { readonly client: Client; readonly error: OAuthError; readonly back: Reply };
 
 export interface ValidatorDeps {
   readonly issuer: string;
@@ -82,7 +82,7 @@ export async function validated(query: string, { issuer, clients, resources }: V
     };
     return { client, request, prompt: promptOf(sent.get('prompt'), sent.get('max_age')) };
   } catch (error) {
-    if (error instanceof OAuthError) return { back: redirectError(error, to) };
+    if (error instanceof OAuthError) return { client, error, back: redirectError(error, to) };
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** The authorization server: its endpoint table, and the guard of the resources it issues tokens for. */
 
 import type { Log } from '../log.ts';
-import type { Handler, Middleware, Route } from '../router/handler.ts';
+import type { Handler, Middleware, Route, Step } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
 import { accessTokens } from './access-token.ts';
 import { accountPage } from './account.ts';
@@ -92,6 +92,12 @@ export function authorizationServer(
   const get = (handler: Handler) => methods({ GET: handler });
   const post = (handler: Handler) => methods({ POST: handler });
   const page = (handler: Handler) => readableErrors(handler);
+  const about = (step: Step, handler: Handler): Handler => {
+    return (exchange) => {
+      exchange.notes.step = step;
+      return handler(exchange);
+    };
+  };
   const route = (standard: string, rule: string, service: Handler): Route => ({
     name: rule.replace(/^Path(Prefix)?\(`|`\)$/g, '').replace(/`\).*$/, ''),
     rule,
@@ -105,40 +111,47 @@ export function authorizationServer(
       route(
         'OAuth 2.1 §4.1.1',
         'Path(`/authorize`)',
-        page(methods({ GET: browser.authorizeGet, POST: browser.authorizePost })),
+        page(methods({ GET: about('authorization', browser.authorizeGet), POST: browser.authorizePost })),
       ),
       route('identity providers', 'Path(`/callback`)', page(get(browser.callback))),
       route('RFC 6819 §5.2.4.1', 'Path(`/account`)', page(methods({ GET: account.get, POST: account.post }))),
       route('RFC 8628 §3.3', 'Path(`/device`)', page(methods({ GET: device.get, POST: device.post }))),
     ],
     endpoints: [
-      route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', get(metadata)),
-      route('RFC 8414', 'Path(`/.well-known/openid-configuration`)', get(metadata)),
+      route('RFC 8414', 'Path(`/.well-known/oauth-authorization-server`)', about('discovery', get(metadata))),
+      route('RFC 8414', 'Path(`/.well-known/openid-configuration`)', about('discovery', get(metadata))),
       route('RFC 7517', 'Path(`/.well-known/jwks.json`)', get(keySetHandler)),
       route('RFC 7517', 'Path(`/jwks`)', get(keySetHandler)),
       ...(config.registration.mode === 'open'
-        ? [route('RFC 7591', 'Path(`/register`)', post(registrationEndpoint(registration)))]
+        ? [route('RFC 7591', 'Path(`/register`)', about('registration', post(registrationEndpoint(registration))))]
         : []),
       route('RFC 7592', 'PathPrefix(`/register/`)', clientConfigurationEndpoint(registration)),
       route(
         'OAuth 2.1 §3.2',
         'Path(`/token`)',
-        post(
-          tokenEndpoint({
-            config,
-            issuer,
-            resources: known,
-            clients: allClients,
-            grants: allGrants,
-            accessTokens: access,
-            refreshTokens: refresh,
-            authenticate,
-            stillAllowed: stillAllowed(providers),
-            grantTypes: { [deviceGrant]: deviceGrantType(deviceParts.codes, allGrants, lifetimeOf) },
-          }),
+        about(
+          'token',
+          post(
+            tokenEndpoint({
+              config,
+              issuer,
+              resources: known,
+              clients: allClients,
+              grants: allGrants,
+              accessTokens: access,
+              refreshTokens: refresh,
+              authenticate,
+              stillAllowed: stillAllowed(providers),
+              grantTypes: { [deviceGrant]: deviceGrantType(deviceParts.codes, allGrants, lifetimeOf) },
+            }),
+          ),
         ),
       ),
-      route('RFC 8628', 'Path(`/device_authorization`)', post(deviceAuthorizationEndpoint(deviceParts))),
+      route(
+        'RFC 8628',
+        'Path(`/device_authorization`)',
+        about('authorization', post(deviceAuthorizationEndpoint(deviceParts))),
+      ),
       route('RFC 7009', 'Path(`/revoke`)', post(revocationEndpoint({ authenticate, grants: allGrants, search }))),
       route('RFC 7662', 'Path(`/introspect`)', post(introspectionEndpoint({ issuer, authenticate, search }))),
     ],
@@ -147,7 +160,7 @@ export function authorizationServer(
       route(
         'RFC 9728',
         `Path(\`${resourceMetadataPath}\`) || PathPrefix(\`${resourceMetadataPath}/\`)`,
-        get(resourceMetadata({ issuer, resources: known })),
+        about('discovery', get(resourceMetadata({ issuer, resources: known }))),
       ),
     ],
     verify: route('ForwardAuth', 'Path(`/verify`)', verifyEndpoint(check, guarded)),

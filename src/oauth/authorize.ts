@@ -6,7 +6,7 @@
  * there login comes first and consent, with the person's name on it, second.
  */
 
-import type { Exchange, Handler, Reply } from '../router/handler.ts';
+import type { Exchange, Handler, Notes, Reply } from '../router/handler.ts';
 import { type AuthorizationRequest, validated } from './authorization-request.ts';
 import type { Browser } from './browser.ts';
 import type { BrowserSide } from './browser-side.ts';
@@ -44,8 +44,13 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
 
   async function authorizeGet(exchange: Exchange): Promise<Reply> {
     const found = await validated(exchange.query, { issuer, clients, resources });
-    if ('back' in found) return found.back;
-    const { client, request, prompt } = found;
+    const { client } = found;
+    exchange.notes.clientId = client.id;
+    if ('back' in found) {
+      exchange.notes.reason = found.error.message;
+      return found.back;
+    }
+    const { request, prompt } = found;
     const login = await logins.current(exchange.req);
     const fresh = login !== undefined && login.at >= prompt.loginSince ? login : undefined;
     const asked = { ...request, client };
@@ -54,10 +59,10 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
       !prompt.consent &&
       mayStandIn(asked) &&
       (await consents.covers(fresh.identity.subject, asked));
-    if (known) return await codeFor(request, fresh.identity);
+    if (known) return await codeFor(exchange, request, fresh.identity);
     if (prompt.silent) {
       const code = fresh === undefined ? 'login_required' : 'consent_required';
-      return refuse(request, new OAuthError(code, 'The person has to be asked, and prompt=none forbids it'));
+      return refuse(exchange, request, new OAuthError(code, 'The person has to be asked, and prompt=none forbids it'));
     }
     const browser = browserOf(exchange.req);
     const pending = { browser: browser.id, purpose: { request }, loginSince: prompt.loginSince };
@@ -94,7 +99,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
       if ('path' in pending.purpose) return await goOn(visit, pending.purpose.path, cookies);
       if (!(await pendings.finish(visit.id))) return over();
       await consents.record(identity.subject, await asked(pending.purpose.request));
-      return withHeaders(await codeFor(pending.purpose.request, identity), cookies);
+      return withHeaders(await codeFor(exchange, pending.purpose.request, identity), cookies);
     } catch (error) {
       if (!(error instanceof LoginFailed)) throw error;
       // RFC 6749 §4.1.2.1: who cancels at the provider denies the client.
@@ -159,7 +164,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     if (!same || login.at < loginSince) return await ask(visit, login && login.at >= loginSince ? login : undefined);
     if (!(await pendings.finish(visit.id))) return over();
     await consents.record(login.identity.subject, await asked(purpose.request));
-    return leave(purpose.request, await codeFor(purpose.request, login.identity));
+    return leave(purpose.request, await codeFor(visit.exchange, purpose.request, login.identity));
   }
 
   async function deny(visit: Visit, how: 'page' | 'redirect' = 'page'): Promise<Reply> {
@@ -167,12 +172,22 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     if (!('request' in purpose)) throw new OAuthError('invalid_request', 'There is nothing to deny');
     if (!(await pendings.finish(visit.id))) return over();
     log.info('access denied by the person', { clientId: purpose.request.clientId });
-    const back = refuse(purpose.request, new OAuthError('access_denied', 'The person did not allow it'));
+    const back = refuse(
+      visit.exchange,
+      purpose.request,
+      new OAuthError('access_denied', 'The person did not allow it'),
+    );
     return how === 'redirect' ? back : leave(purpose.request, back);
   }
 
   async function loginFailed(visit: Visit, error: LoginFailed, username?: string): Promise<Reply> {
     const { purpose } = visit.pending;
+    const clientId = 'request' in purpose ? purpose.request.clientId : undefined;
+    const reason = `login failed: ${error.message}`;
+    Object.assign(visit.exchange.notes, {
+      reason,
+      ...(clientId !== undefined && { step: 'consent', clientId }),
+    } satisfies Notes);
     log.warn('login failed', { reason: error.reason, clientAddress: visit.exchange.clientAddress, error });
     return loginPage({
       binding: binding(visit),
@@ -190,8 +205,9 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     return { status: 303, headers: { ...cookies, location: path, 'cache-control': 'no-store' } };
   }
 
-  async function codeFor(request: AuthorizationRequest, identity: Identity): Promise<Reply> {
+  async function codeFor({ notes }: Exchange, request: AuthorizationRequest, identity: Identity): Promise<Reply> {
     const code = await grants.issueCode({ ...(await asked(request)), codeChallenge: request.codeChallenge, identity });
+    Object.assign(notes, { step: 'consent', clientId: request.clientId } satisfies Notes);
     log.info('code issued', { clientId: request.clientId, subject: identity.subject, resources: request.resources });
     // RFC 9207 §2: `iss` on every answer, so that a client of several servers knows whose code it is.
     return redirectBack(request.redirectUri, { iss: issuer, code, state: request.state });
@@ -209,7 +225,8 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     return { ...(await asked(request)), resources: known.filter((resource) => resource !== undefined) };
   }
 
-  function refuse(request: AuthorizationRequest, error: OAuthError): Reply {
+  function refuse({ notes }: Exchange, request: AuthorizationRequest, error: OAuthError): Reply {
+    Object.assign(notes, { step: 'consent', clientId: request.clientId, reason: error.message } satisfies Notes);
     return redirectError(error, { issuer, ...request });
   }
 

@@ -32,6 +32,7 @@ export function deviceAuthorizationEndpoint({ side, codes, authenticate }: Devic
   return async (exchange) => {
     const parameters = await form(exchange);
     const client = await authenticate(exchange, parameters);
+    exchange.notes.clientId = client.id;
     if (!client.metadata.grant_types.includes(deviceGrant)) {
       throw new OAuthError('unauthorized_client', `This client is not registered for the grant type ${deviceGrant}`);
     }

@@ -42,8 +42,12 @@ export function checks({ accessTokens, bareNames }: GuardParts): Check {
   }
 
   return async (exchange, resource) => {
+    const { notes } = exchange;
+    notes.step = 'call';
     const refuse = challengeOf(resource);
     const claims = await verified(presented(exchange, refuse), refuse);
+    notes.clientId = claims.clientId;
+    notes.username = claims.username;
     // RFC 9068 §4, RFC 8707 §2: a token for one resource opens no other.
     if (!claims.audience.includes(resource.identifier)) {
       throw refuse('invalid_token', 'The access token is for another resource');
@@ -80,7 +84,10 @@ function presented(exchange: Exchange, refuse: Challenge): string {
   // RFC 9110 §11.1: the scheme's case does not matter.
   const [, scheme = '', rest = ''] = /^(\S*)[ \t]*(.*)$/.exec(headers[0] ?? '') ?? [];
   // RFC 6750 §3: a request without a token is told nothing of an error.
-  if (scheme.toLowerCase() !== 'bearer' || rest === '') throw refuse(undefined, 'An access token is needed');
+  if (scheme.toLowerCase() !== 'bearer' || rest === '') {
+    exchange.notes.step = 'challenge';
+    throw refuse(undefined, 'An access token is needed');
+  }
   // RFC 6750 §2.1.
   if (!/^[A-Za-z0-9._~+/-]+=*$/.test(rest)) {
     throw refuse('invalid_request', 'The Authorization header does not hold one access token');

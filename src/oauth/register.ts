@@ -27,6 +27,7 @@ export function registrationEndpoint({ config, issuer, store, clients }: Registe
     await withinQuota(store, config, exchange.clientAddress);
     const metadata = clientMetadata(await jsonBody(exchange, bodyLimit, 'invalid_client_metadata'));
     const registration = await clients.register(metadata);
+    exchange.notes.clientId = registration.client.id;
     exchange.log.info('client registered', {
       clientId: registration.client.id,
       name: metadata.client_name,

@@ -149,6 +149,7 @@ export function tokenEndpoint(parts: TokenParts): Handler {
   return async (exchange) => {
     const parameters = await form(exchange);
     const client = await parts.authenticate(exchange, parameters);
+    exchange.notes.clientId = client.id;
     const name = parameters.require('grant_type');
     const type = Object.hasOwn(grantTypes, name) ? grantTypes[name] : undefined;
     if (!type && name !== 'refresh_token') {

@@ -18,6 +18,7 @@ export interface Exchange {
   readonly query: string;
   readonly clientAddress: string;
   readonly log: Log;
+  readonly notes: Notes;
   /** The whole request body, read once. Refuses with 413 beyond `limit` bytes, before reading where Content-Length tells. */
   body(limit: number): Promise<Buffer>;
   /** Of the request to the service: what stages put in place of the client's own, by lower-case name. Empty removes one. */
@@ -31,6 +32,30 @@ export interface Exchange {
   /** Whom the access token speaks for. Set by the guard and by nothing else. */
   readonly caller?: Caller;
 }
+
+/** What stages tell of a request to those who watch: the access log, metrics, the timeline. No stage reads them. */
+export interface Notes {
+  /** Behind trusted proxies. */
+  clientAddress?: string;
+  route?: string;
+  upstream?: string;
+  /** What ended the exchange before its answer was whole. */
+  aborted?: 'upstream';
+  /** Whom the access token speaks for. */
+  username?: string;
+  /** The OAuth client, once it is known to be one of ours. */
+  clientId?: string;
+  /** The step of a client's way to its first call that the request is about. */
+  step?: Step;
+  /** Why the request was refused. */
+  reason?: string;
+  /** Of the line in the log that tells what went wrong here. */
+  reference?: string;
+}
+
+/** The way of an OAuth client (MCP, authorization): from a 401 to a call with its token. */
+export const steps = ['challenge', 'discovery', 'registration', 'authorization', 'consent', 'token', 'call'] as const;
+export type Step = (typeof steps)[number];
 
 export interface Caller {
   /** `provider:subject`, the token's `sub`: what a decision may rest on. */

@@ -2,7 +2,6 @@
 
 import { type Dispatcher, errors } from 'undici';
 import type { Log } from '../log.ts';
-import { noteUpstreamAborted } from './access-log.ts';
 import type { Limits } from './config.ts';
 import { type Exchange, Refusal } from './handler.ts';
 import { busy, type Slots } from './slots.ts';
@@ -113,7 +112,7 @@ export function relay(
         for (const name of res.getHeaderNames()) if (!name.startsWith('access-control-')) res.removeHeader(name);
         return failed(answerFor(error));
       }
-      noteUpstreamAborted(req);
+      exchange.notes.aborted = 'upstream';
       abandon(res);
       done(undefined);
     },

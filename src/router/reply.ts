@@ -4,8 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../log.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import { noteReference } from './access-log.ts';
-import { Refusal, type Reply, refusal } from './handler.ts';
+import { type Notes, Refusal, type Reply, refusal } from './handler.ts';
 
 export function writeReply(req: IncomingMessage, res: ServerResponse, reply: Reply): void {
   const body = bodyOf(reply.body);
@@ -26,8 +25,9 @@ export function writeReply(req: IncomingMessage, res: ServerResponse, reply: Rep
 }
 
 /** What anything thrown is answered with. What knows no answer is a bug: its message goes to the log only, under an id. */
-export function replyTo(error: unknown, req: IncomingMessage, log: Log): Reply {
+export function replyTo(error: unknown, notes: Notes, log: Log): Reply {
   if (error instanceof Refusal) {
+    notes.reason = error.message;
     log.debug('refused', { reason: error.message, cause: error.cause });
     return error.reply;
   }
@@ -37,7 +37,7 @@ export function replyTo(error: unknown, req: IncomingMessage, log: Log): Reply {
     return refusal(503, 'temporarily_unavailable', description, { headers: { 'retry-after': '5' } }).reply;
   }
   const id = randomBytes(8).toString('hex');
-  noteReference(req, id);
+  notes.reference = id;
   log.error('request failed', { id, error });
   return { status: 500, body: { error: 'server_error', id } };
 }

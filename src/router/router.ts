@@ -1,7 +1,6 @@
 /** The route table: sorted once, looked up by host and path, first match answers. */
 
 import type { Log } from '../log.ts';
-import { noteRoute } from './access-log.ts';
 import { type Exchange, type Handler, type Route, refusal } from './handler.ts';
 import { hasEncodedSeparator } from './request-target.ts';
 import { routeIndex } from './route-index.ts';
@@ -60,7 +59,7 @@ export function router(routes: readonly Route[], log: Log): Router {
     handler: (exchange) => {
       const found = find(exchange);
       if (!found) throw refusal(404, 'not_found', 'nothing is served here');
-      noteRoute(exchange.req, found.route.name);
+      exchange.notes.route = found.route.name;
       return answer(found, exchange);
     },
   };

@@ -2,9 +2,9 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../log.ts';
-import { type AccessRecord, notesOf, redactQuery, writeAccess } from './access-log.ts';
+import { type AccessRecord, redactQuery, writeAccess } from './access-log.ts';
 import type { AddressSet } from './addresses.ts';
-import { type Exchange, type Handler, type Reply, refusal, streamed } from './handler.ts';
+import { type Exchange, type Handler, type Notes, type Reply, refusal, streamed } from './handler.ts';
 import { peerAddress } from './peer.ts';
 import { replyTo, writeReply } from './reply.ts';
 import { announcedLength, bodyReader } from './request-body.ts';
@@ -35,6 +35,8 @@ export interface Serving {
 
 /** Of an unread body, what is taken in so that the connection can be used again. Bytes. */
 const mostDiscarded = 256 * 1024;
+/** Characters of it that are told. */
+const longestUserAgent = 200;
 
 export function serving(options: ServeOptions, handler: Handler): Serving {
   const { trusted, encrypted, log } = options;
@@ -48,20 +50,26 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     options.observe?.(record);
   };
 
-  const answer = async (req: IncomingMessage, res: ServerResponse, upgrade: Exchange['upgrade']) => {
+  const answer = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    notes: Notes,
+    upgrade: Exchange['upgrade'],
+  ): Promise<void> => {
     try {
       const settled = settle(req, trusted, encrypted);
-      const exchange: Exchange = { req, res, ...settled, log, body: bodyReader(req, res), ...(upgrade && { upgrade }) };
-      const reply = await current(exchange);
-      if (reply !== streamed) write(req, res, reply);
+      notes.clientAddress = settled.clientAddress;
+      const body = bodyReader(req, res);
+      const reply = await current({ req, res, ...settled, log, notes, body, ...(upgrade && { upgrade }) });
+      if (reply !== streamed) write(req, res, notes, reply);
     } catch (error) {
-      const reply = replyTo(error, req, log);
+      const reply = replyTo(error, notes, log);
       if (res.headersSent || res.destroyed) abandon(res);
-      else write(req, res, reply);
+      else write(req, res, notes, reply);
     }
   };
 
-  const write = (req: IncomingMessage, res: ServerResponse, reply: Reply) => {
+  const write = (req: IncomingMessage, res: ServerResponse, notes: Notes, reply: Reply) => {
     if (req.httpVersionMajor === 1 && !req.complete) endConnectionAfter(req, res, reply);
     try {
       writeReply(req, res, reply);
@@ -69,7 +77,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       if (res.headersSent) throw error;
       // RFC 9110 §5.5: a header value with a line break, say; refused and never mended.
       for (const name of res.getHeaderNames()) res.removeHeader(name);
-      writeReply(req, res, replyTo(error, req, log));
+      writeReply(req, res, replyTo(error, notes, log));
     }
   };
 
@@ -83,7 +91,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       for (const name of res.getHeaderNames()) res.removeHeader(name);
       const description = 'the request body is not framed as HTTP demands';
       const { reply } = refusal(Number(status.slice(0, 3)), 'invalid_request', description);
-      write(res.req, res, { ...reply, headers: { connection: 'close' } });
+      write(res.req, res, {}, { ...reply, headers: { connection: 'close' } });
       return true;
     },
     handle: (next) => {
@@ -98,6 +106,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     },
     serve: (req, res, upgrade) => {
       const start = performance.now();
+      const notes: Notes = {};
       const { socket } = req;
       // Read now: a closed socket no longer knows its peer.
       const client = peerAddress(socket);
@@ -109,9 +118,9 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
         inFlight.delete(res);
         if (bySocket.get(socket) === res) bySocket.delete(socket);
         if (inFlight.size === 0) onFinished?.();
-        tell(recordOf(req, res, client, performance.now() - start));
+        tell(recordOf(req, res, notes, client, performance.now() - start));
       });
-      answer(req, res, upgrade).catch((error: unknown) => {
+      answer(req, res, notes, upgrade).catch((error: unknown) => {
         log.error('answer failed', { error });
         abandon(res);
       });
@@ -134,12 +143,19 @@ function endConnectionAfter(req: IncomingMessage, res: ServerResponse, reply: Re
   closeGently(req.socket);
 }
 
-function recordOf(req: IncomingMessage, res: ServerResponse, client: string, duration: number): AccessRecord {
+function recordOf(
+  req: IncomingMessage,
+  res: ServerResponse,
+  notes: Notes,
+  peer: string,
+  duration: number,
+): AccessRecord {
   const answered = res.headersSent || res.statusCode === 101;
-  const notes = notesOf(req);
+  const { clientAddress, ...noted } = notes;
   const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
+  const userAgent = req.headers['user-agent']?.slice(0, longestUserAgent);
   return {
-    client,
+    client: clientAddress ?? peer,
     method: req.method ?? '',
     host: String(req.headers[':authority'] ?? req.headers.host ?? ''),
     path: path + redactQuery(query),
@@ -147,7 +163,8 @@ function recordOf(req: IncomingMessage, res: ServerResponse, client: string, dur
     status: answered ? res.statusCode : 499,
     duration,
     protocol: `HTTP/${req.httpVersion}`,
+    ...(userAgent !== undefined && { userAgent }),
     ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
-    ...notes,
+    ...noted,
   };
 }

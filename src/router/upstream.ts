@@ -3,7 +3,6 @@
 import { isIP } from 'node:net';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Log } from '../log.ts';
-import { noteUpstream } from './access-log.ts';
 import type { Limits } from './config.ts';
 import { type Answer, type Exchange, type Handler, streamed } from './handler.ts';
 import { type Relayed, relay, smallAnswer } from './relay.ts';
@@ -84,7 +83,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     },
     async service(exchange) {
       const { req, res } = exchange;
-      noteUpstream(req, socketPath ?? endpoint.origin);
+      exchange.notes.upstream = socketPath ?? endpoint.origin;
       const gone = new AbortController();
       res.once('close', () => gone.abort(new Error('the client has gone')));
       const isEndpoint = passed.as === 'endpoint';

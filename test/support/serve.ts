@@ -37,6 +37,7 @@ async function answer(service: Handler, req: IncomingMessage, res: ServerRespons
       query: url.search,
       clientAddress: '127.0.0.1',
       log,
+      notes: {},
       body: (limit) => body(req, limit),
       ...(caller && { caller }),
     });
