@@ -7,7 +7,7 @@ import { type Exchange, Refusal } from './handler.ts';
 import { busy, type Slots } from './slots.ts';
 import { abandon, closeGently, linger } from './socket-close.ts';
 import { answerFor } from './upstream-failure.ts';
-import { type Passed, responseHeaders } from './upstream-headers.ts';
+import { type Passed, responseHeaders, responseTrailers, takesTrailers, trailerNames } from './upstream-headers.ts';
 
 export interface Relayed {
   readonly exchange: Exchange;
@@ -37,6 +37,7 @@ export function relay(
   const { res, req } = exchange;
   let elsewhere: string | undefined;
   let small: Buffer[] | undefined;
+  let trailing = false;
   let idle: NodeJS.Timeout | undefined;
   let stop = () => {};
   const settle = () => {
@@ -76,6 +77,11 @@ export function relay(
       for (const [name, text] of headers) res.appendHeader(name, text);
       res.statusCode = status;
       const length = Number(value('content-length') ?? Number.NaN);
+      // RFC 9112 §7.1.2: trailers have a place in chunks alone.
+      trailing =
+        takesTrailers(req) && Number.isNaN(length) && req.method !== 'HEAD' && status !== 204 && status !== 304;
+      const announced = trailing ? trailerNames(raw) : '';
+      if (announced !== '') res.setHeader('trailer', announced);
       if (length <= smallAnswer && req.method !== 'HEAD') small = [];
       else res.flushHeaders();
       if (isStream || limits.responseIdle === 0) return;
@@ -92,9 +98,10 @@ export function relay(
       controller.pause();
       res.once('drain', () => controller.resume());
     },
-    onResponseEnd() {
+    onResponseEnd(controller) {
       settle();
       if (elsewhere !== undefined) return done(elsewhere);
+      if (trailing) res.addTrailers(responseTrailers((controller.rawTrailers ?? []) as Buffer[]));
       if (!req.complete && req.httpVersionMajor === 1) {
         // RFC 9112 §9.3, §9.6: the rest of the body stands before the next request; the connection ends with this answer.
         closeGently(req.socket);

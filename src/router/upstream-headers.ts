@@ -1,5 +1,6 @@
 /** What of a message's head crosses the proxy. RFC 9110 §7.6.1, and nobody's word but ours on who the caller is. */
 
+import type { IncomingMessage } from 'node:http';
 import { callerHeaders, type Exchange } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
@@ -40,6 +41,8 @@ export function requestHeaders(
     // The token that our guard took is spent here; where there is no guard, it is none of ours.
     else if (name !== 'authorization' || caller === undefined) headers.push(name, value);
   }
+  // RFC 9110 §6.5.1: a server may send trailers that matter only where everybody behind says that they would be kept.
+  if (takesTrailers(req)) headers.push('te', 'trailers');
   const others = withoutOwnCookies(cookies);
   if (others !== '') headers.push('cookie', others);
   const forwarded = req.headers['x-forwarded-for'];
@@ -63,15 +66,12 @@ function withoutOwnCookies(values: readonly string[]): string {
   return pairs.filter((pair) => pair !== '' && !ownCookie.test(pair)).join('; ');
 }
 
+/** Names and values in turn. */
+type RawHeaders = readonly (Buffer | string)[];
+
 /** The headers of the answer to the client. Framing stays, since the body goes through as it comes. */
-export function responseHeaders(
-  raw: readonly (Buffer | string)[],
-  as: Passed['as'] = 'endpoint',
-): [name: string, value: string][] {
-  const all: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    all.push([String(raw[at]).toLowerCase(), Buffer.from(raw[at + 1] ?? '').toString('latin1')]);
-  }
+export function responseHeaders(raw: RawHeaders, as: Passed['as'] = 'endpoint'): [name: string, value: string][] {
+  const all = pairsOf(raw);
   const connection = all.filter(([name]) => name === 'connection').map(([, value]) => value);
   const listed = connectionListed(connection.length > 0 ? connection.join(',') : undefined);
   return all.filter(([name, value]) => {
@@ -81,4 +81,39 @@ export function responseHeaders(
     const found = headerClass(name);
     return found === 'plain' || found === 'managed' || name === 'content-length';
   });
+}
+
+/** RFC 9110 §6.5.1: what frames, routes, authenticates or says how to read the body has no place behind it. */
+const neverTrailing =
+  /^(?:content-|access-control-|set-cookie|www-authenticate|cache-control|location|vary|date|age|expires|retry-after)/;
+
+/** The trailers of the answer to the client; never merged into its headers. */
+export function responseTrailers(raw: RawHeaders): Record<string, string[]> {
+  const trailers: Record<string, string[]> = {};
+  for (const [name, value] of pairsOf(raw)) if (mayTrail(name)) trailers[name] = [...(trailers[name] ?? []), value];
+  return trailers;
+}
+
+/** RFC 9110 §6.6.2: which trailers the server says will come, of those that we relay. Empty where it says nothing. */
+export function trailerNames(raw: RawHeaders): string {
+  const said = pairsOf(raw).filter(([name]) => name === 'trailer');
+  const names = said.flatMap(([, value]) => value.toLowerCase().split(',')).map((name) => name.trim());
+  return names.filter((name) => name !== '' && mayTrail(name)).join(', ');
+}
+
+function mayTrail(name: string): boolean {
+  return headerClass(name) === 'plain' && !neverTrailing.test(name);
+}
+
+/** RFC 9110 §6.5.1, RFC 9112 §7.4: in HTTP/1.1 who wants trailers says so; HTTP/2 frames them apart, so they harm nobody. */
+export function takesTrailers({ httpVersion, httpVersionMajor, headers }: IncomingMessage): boolean {
+  if (httpVersionMajor > 1) return true;
+  return httpVersion === '1.1' && /(?:^|,)\s*trailers\s*(?:$|[,;])/i.test(String(headers.te ?? ''));
+}
+
+function pairsOf(raw: RawHeaders): [name: string, value: string][] {
+  const all: [string, string][] = [];
+  const text = (part: Buffer | string = '') => (typeof part === 'string' ? part : part.toString('latin1'));
+  for (let at = 0; at + 1 < raw.length; at += 2) all.push([text(raw[at]).toLowerCase(), text(raw[at + 1])]);
+  return all;
 }

@@ -85,7 +85,7 @@ describe('what crosses, and what does not', () => {
     'Keep-Alive: timeout=5',
     'Proxy-Connection: keep-alive',
     'Proxy-Authorization: Basic x',
-    'TE: trailers',
+    'TE: gzip, deflate',
     'Trailer: x-sum',
     'Upgrade: h2c',
     'HTTP2-Settings: AAMAAABk',
@@ -173,6 +173,35 @@ describe('what crosses, and what does not', () => {
       /^HTTP\/1\.1 103 Early Hints\r\nlink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK[\s\S]*ok$/i,
     );
     assert.match(await get('1.0'), /^HTTP\/1\.1 200 OK[\s\S]*ok$/);
+  });
+
+  test('RFC 9110 §15.2: other interim answers are the connection’s own business, and end here', async () => {
+    await using at = await proxied((socket) => {
+      for (const interim of ['102 Processing', '104 Upload Resumption Supported'])
+        socket.write(`HTTP/1.1 ${interim}\r\nx-interim: 1\r\n\r\n`);
+      ok(socket);
+    });
+    const answer = await rawExchange(at.port, 'GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    assert.match(answer, /^HTTP\/1\.1 200 OK[\s\S]*ok$/);
+    assert.doesNotMatch(answer, /interim/);
+  });
+
+  test('RFC 9110 §6.5.1: trailers reach the client that takes them, but none that would change the meaning of the head', async () => {
+    await using at = await proxied((socket) =>
+      socket.write(
+        'HTTP/1.1 200 OK\r\ntrailer: X-Sum, X-User-Id, Content-Length\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\nx-user-id: root\r\nset-cookie: a=1\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n',
+      ),
+    );
+    const get = (version: string, te: string) =>
+      rawExchange(at.port, `GET /x HTTP/${version}\r\nhost: a\r\nTE: ${te}\r\nconnection: close, TE\r\n\r\n`);
+    const answer = await get('1.1', 'gzip;q=0.5, Trailers');
+    assert.match(
+      answer,
+      /^HTTP\/1\.1 200 OK\r\ntrailer: x-sum\r\n[\s\S]*2\r\nok\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/,
+    );
+    assert.match(at.seen(), /^te: trailers\r$/m);
+    for (const other of [await get('1.1', 'gzip'), await get('1.0', 'trailers')])
+      assert.doesNotMatch(other, /x-sum|trailer/i);
   });
 
   for (const [title, head] of [

@@ -120,6 +120,22 @@ describe('HTTP/2 before, HTTP/1.1 behind', () => {
     assert.equal((await answer).body, 'ok');
   });
 
+  test('RFC 9113 §8.1: trailers are relayed, those of the request are not made headers', async () => {
+    await using at = await proxiedHttp2((socket) =>
+      socket.write(
+        'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\nx-user-id: root\r\n\r\n',
+      ),
+    );
+    const stream = at.session.request({ ':method': 'POST', ':path': '/x' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-user-id': 'root', 'x-evil': '1' }));
+    const trailers = once(stream, 'trailers');
+    stream.end('abc');
+    assert.equal((await ended(stream)).body, 'ok');
+    const [got] = await trailers;
+    assert.deepEqual(Object.entries(got), [['x-sum', '1']]);
+    assert.doesNotMatch(at.seen(), /root|evil/);
+  });
+
   test('RFC 9110 §9.3.6, RFC 8441 §3: neither CONNECT nor its extension is a way through', async () => {
     await using at = await proxiedHttp2();
     const stream = at.session.request({ ':method': 'CONNECT', ':authority': 'a.example:443' });
