@@ -1,15 +1,16 @@
 /** The keys access tokens are signed with: made on first need, shared through the store, published, rotated. */
 
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import { exclusively } from '../store/lock.ts';
 import { collection, type Store, StoreUnavailable } from '../store/store.ts';
 
 export type SigningAlgorithm = 'RS256' | 'ES256' | 'EdDSA';
 
-/** As it is stored. Times in seconds since the epoch. */
-interface KeyRecord {
+/** A key as everybody may know it. Times in seconds since the epoch. */
+interface PublicKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
-  readonly privateJwk: JWK;
+  readonly jwk: JWK;
   readonly createdAt: number;
   /** The end of the last token it signed, as far as that lives longer than usual or the key is retired. */
   readonly neededUntil: number;
@@ -24,13 +25,19 @@ interface Current {
   readonly before?: string;
 }
 
+/** One record, so that one read tells all of them and no listing is needed. */
+interface KeySet {
+  readonly keys: readonly PublicKey[];
+  readonly signs: { readonly [alg in SigningAlgorithm]?: Current };
+}
+
 export interface SigningKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
   readonly key: CryptoKey;
 }
 
-export interface KeyInfo extends Pick<KeyRecord, 'kid' | 'alg' | 'createdAt' | 'neededUntil' | 'retiredAt'> {
+export interface KeyInfo extends Omit<PublicKey, 'jwk'> {
   readonly signs: boolean;
 }
 
@@ -49,177 +56,178 @@ export interface SigningKeys {
   rotate(options?: { readonly compromised?: boolean }): Promise<KeyInfo>;
 }
 
-/** How long a process may answer from its copy of the key set, in seconds. */
-const copyLifetime = 5;
+/** Milliseconds for which a process answers from its copy of the key set: by then a key withdrawn elsewhere is refused here. */
+const copyLifetime = 1000;
 /** Milliseconds for which a copy is good enough while the store cannot be asked. */
 const staleLifetime = 15_000;
-/** Longer than any copy of the key set is kept: ours, an HTTP cache's, or that of a verifier which just asked. */
+/** Longer than any copy of the key set is kept: ours, an HTTP cache's, or that of a verifier which just asked. In seconds. */
 const publishAhead = 60;
-/** For how long after its expiry a token could still be looked at, and clocks that differ. */
+/** For how long after its expiry a token could still be looked at, and clocks that differ. In seconds. */
 const margin = 300;
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** `tokenLifetime` in seconds. Starts making a key in the background where the store has none; whoever needs it waits. */
 export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: number): SigningKeys {
-  const records = collection<KeyRecord>(store, 'signing-key');
-  const pointers = collection<Current>(store, 'signing-key-current');
-  const imported = new Map<string, Promise<{ priv: SigningKey; pub: SigningKey }>>();
-  let copy: { until: number; all: Promise<KeyRecord[]>; readAt: number } | undefined;
+  const sets = collection<KeySet>(store, 'signing-keys');
+  const privates = collection<JWK>(store, 'signing-key');
+  const verifiers = new Map<string, Promise<SigningKey>>();
+  const signers = new Map<string, Promise<SigningKey>>();
+  let copy: { readonly set: Promise<KeySet>; askedAt: number; readAt: number } | undefined;
+  let making: Promise<KeySet> | undefined;
 
-  async function make(): Promise<KeyRecord> {
+  async function read(): Promise<KeySet> {
+    const { keys, signs } = (await sets.get('all')) ?? { keys: [], signs: {} };
+    const needed = keys.filter((key) => key.retiredAt === undefined || seconds() <= key.neededUntil + margin);
+    for (const cache of [verifiers, signers])
+      for (const kid of cache.keys()) if (!needed.some((key) => key.kid === kid)) cache.delete(kid);
+    return { keys: needed, signs };
+  }
+
+  function known(fresh = false): Promise<KeySet> {
+    const now = performance.now();
+    const former = copy;
+    if (!fresh && former !== undefined && now - former.askedAt < copyLifetime) return former.set;
+    const set = read().catch((error: unknown) => {
+      // While the store is away tokens are still checked, for as long as grants are remembered.
+      if (!(error instanceof StoreUnavailable) || former === undefined || now - former.readAt > staleLifetime)
+        throw error;
+      Object.assign(mine, { askedAt: Number.NEGATIVE_INFINITY, readAt: former.readAt });
+      return former.set;
+    });
+    const mine = { set, askedAt: now, readAt: now };
+    copy = mine;
+    set.catch(() => {
+      if (copy === mine) copy = undefined;
+    });
+    return set;
+  }
+
+  /** One change at a time among all gateways, of what the last one left. */
+  function change(next: (set: KeySet) => KeySet | Promise<KeySet>): Promise<KeySet> {
+    return exclusively(store, 'the signing keys', async (stillHeld) => {
+      const set = await next(await read());
+      stillHeld();
+      await sets.set('all', set);
+      return known(true);
+    });
+  }
+
+  async function make(): Promise<{ readonly made: PublicKey; readonly privateJwk: JWK }> {
     const { privateKey } = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 });
     const privateJwk = await exportJWK(privateKey);
     // RFC 7638: the id is the key's own thumbprint, so two keys never share one.
     const kid = await calculateJwkThumbprint(privateJwk);
     const now = seconds();
-    return { kid, alg, privateJwk, createdAt: now, neededUntil: now };
+    const made = { kid, alg, jwk: publicHalf(privateJwk, kid, alg), createdAt: now, neededUntil: now };
+    return { made, privateJwk };
   }
 
-  /** Every gateway on one store ends with the same key: the first claim wins, the others drop what they made. */
-  async function first(): Promise<Current> {
-    const found = await pointers.get(alg);
-    if (found) return found;
-    const record = await make();
-    await records.set(record.kid, record);
-    const current: Current = { kid: record.kid, since: 0 };
-    if (await pointers.set(alg, current, { only: 'absent' })) return current;
-    await records.delete(record.kid);
-    return first();
+  /** Every gateway on one store ends with the same key: the first one's, the others drop what they made. */
+  async function first(): Promise<KeySet> {
+    const { made, privateJwk } = await make();
+    return change(async (set) => {
+      if (set.signs[alg] !== undefined) return set;
+      await privates.set(made.kid, privateJwk);
+      return { keys: [...set.keys, made], signs: { ...set.signs, [alg]: { kid: made.kid, since: 0 } } };
+    });
   }
 
-  async function load(): Promise<KeyRecord[]> {
-    const all: KeyRecord[] = [];
-    for await (const kid of records.ids()) {
-      const record = await records.get(kid);
-      if (record) all.push(record);
-    }
-    return all;
+  async function prepared(fresh = true): Promise<KeySet> {
+    const set = await known(fresh);
+    if (set.signs[alg] !== undefined) return set;
+    making ??= first().finally(() => {
+      making = undefined;
+    });
+    return making;
   }
 
-  function known(fresh = false): Promise<KeyRecord[]> {
-    const now = seconds();
-    if (fresh || copy === undefined || copy.until <= now) {
-      const former = copy;
-      const readAt = Date.now();
-      const mine = { until: now + copyLifetime, all: load(), readAt };
-      mine.all = mine.all.catch((error: unknown) => {
-        // While the store is away tokens are still checked, for as long as grants are remembered.
-        if (!(error instanceof StoreUnavailable) || former === undefined || readAt - former.readAt > staleLifetime)
-          throw error;
-        mine.readAt = former.readAt;
-        mine.until = 0;
-        return former.all;
-      });
-      const { all } = mine;
-      copy = mine;
-      all.catch(() => {
-        if (copy === mine) copy = undefined;
-      });
-    }
-    return copy.all;
+  function verifierOf({ kid, alg, jwk }: PublicKey): Promise<SigningKey> {
+    const found = verifiers.get(kid) ?? importJWK(jwk, alg).then((key) => ({ kid, alg, key: key as CryptoKey }));
+    verifiers.set(kid, found);
+    return found;
   }
 
-  async function use(record: KeyRecord): Promise<{ priv: SigningKey; pub: SigningKey }> {
-    let keys = imported.get(record.kid);
-    if (!keys) {
-      const base = { kid: record.kid, alg: record.alg };
-      keys = Promise.all([importJWK(record.privateJwk, record.alg), importJWK(publicHalf(record), record.alg)]).then(
-        ([priv, pub]) => ({ priv: { ...base, key: priv as CryptoKey }, pub: { ...base, key: pub as CryptoKey } }),
-      );
-      imported.set(record.kid, keys);
-    }
-    return keys;
+  async function signerOf({ kid, alg }: PublicKey): Promise<SigningKey> {
+    const found = signers.get(kid);
+    if (found !== undefined) return found;
+    const jwk = await privates.get(kid);
+    // Another gateway may have withdrawn it since the set was read.
+    if (jwk === undefined) throw new StoreUnavailable(`the signing key ${kid} is not in the store`);
+    const imported = importJWK(jwk, alg).then((key) => ({ kid, alg, key: key as CryptoKey }));
+    signers.set(kid, imported);
+    return imported;
   }
 
-  async function prepared(): Promise<Current> {
-    starting ??= first();
-    try {
-      await starting;
-    } catch (error) {
-      starting = undefined;
-      throw error;
-    }
-    return (await pointers.get(alg)) ?? first();
-  }
+  const isSigning = (kid: string, { signs }: KeySet) => {
+    const current = signs[alg];
+    if (current === undefined) return false;
+    return kid === (current.before !== undefined && seconds() < current.since ? current.before : current.kid);
+  };
+  const find = ({ keys }: KeySet, kid: string) => keys.find((key) => key.kid === kid);
+  const info = ({ jwk: _, ...key }: PublicKey, set: KeySet): KeyInfo => ({ ...key, signs: isSigning(key.kid, set) });
 
-  async function find(kid: string): Promise<KeyRecord | undefined> {
-    return (await known()).find((record) => record.kid === kid) ?? (await records.get(kid));
-  }
-
-  const info = (record: KeyRecord, current: Current): KeyInfo => ({
-    kid: record.kid,
-    alg: record.alg,
-    createdAt: record.createdAt,
-    neededUntil: record.neededUntil,
-    ...(record.retiredAt !== undefined && { retiredAt: record.retiredAt }),
-    signs: record.kid === signing(current),
-  });
-
-  const signing = (current: Current) =>
-    current.before !== undefined && seconds() < current.since ? current.before : current.kid;
-
-  let starting: Promise<Current> | undefined = first();
-  starting.catch(() => {
-    starting = undefined;
-  });
+  // What went wrong is told to whoever needs a key.
+  prepared().catch(() => undefined);
 
   return {
     async signer(expiresAt) {
-      const kid = signing(await prepared());
-      const record = await find(kid);
-      if (!record) throw new Error(`signing key ${kid} is not in the store`);
+      const set = await prepared();
+      const current = set.keys.find(({ kid }) => isSigning(kid, set));
+      if (current === undefined) throw new Error('the store has no key to sign with');
+      const { kid, neededUntil } = current;
       // A token that outlives the usual one keeps its key published as long.
-      if (expiresAt > Math.max(record.neededUntil, seconds() + tokenLifetime)) {
-        await records.set(kid, { ...record, neededUntil: expiresAt }, { only: 'present' });
-        await known(true);
-      }
-      return (await use(record)).priv;
+      if (expiresAt > Math.max(neededUntil, seconds() + tokenLifetime))
+        await change(({ keys, signs }) => ({
+          keys: keys.map((key) => (key.kid === kid ? { ...key, neededUntil: expiresAt } : key)),
+          signs,
+        }));
+      return signerOf(current);
     },
     async verifier(kid) {
       // A kid that no thumbprint looks like is not worth asking the store for.
       if (!/^[A-Za-z0-9_-]{43}$/.test(kid)) return undefined;
-      const record = await find(kid);
-      return record && (await use(record)).pub;
+      // One that the copy does not have may have been made since.
+      const found = find(await known(), kid) ?? find(await known(true), kid);
+      return found && verifierOf(found);
     },
     async published() {
-      await prepared();
-      return { keys: (await known()).map(publicHalf) };
+      return { keys: (await prepared(false)).keys.map(({ jwk }) => jwk) };
     },
     async list() {
-      const current = await prepared();
-      return (await known(true)).map((record) => info(record, current)).sort((a, b) => b.createdAt - a.createdAt);
+      const set = await prepared();
+      return set.keys.map((key) => info(key, set)).sort((a, b) => b.createdAt - a.createdAt);
     },
     async rotate({ compromised = false } = {}) {
-      const current = await prepared();
-      const record = await make();
-      await records.set(record.kid, record);
-      const now = seconds();
-      const before = signing(current);
-      const next: Current = compromised
-        ? { kid: record.kid, since: now }
-        : { kid: record.kid, since: now + publishAhead, before };
-      await pointers.set(alg, next);
-      for (const old of await known(true)) {
-        if (old.kid === record.kid) continue;
-        if (compromised) {
-          await records.delete(old.kid);
-          imported.delete(old.kid);
-        } else if (old.retiredAt === undefined) {
-          const neededUntil = Math.max(old.neededUntil, now + publishAhead + tokenLifetime);
-          const retired = { ...old, neededUntil, retiredAt: now + publishAhead };
-          await records.set(old.kid, retired, { only: 'present', ttl: neededUntil - now + margin });
-        }
+      const { made, privateJwk } = await make();
+      let former: readonly PublicKey[] = [];
+      const set = await change(async (found) => {
+        await privates.set(made.kid, privateJwk);
+        former = found.keys;
+        if (compromised) return { keys: [made], signs: { [alg]: { kid: made.kid, since: seconds() } } };
+        const before = found.keys.find(({ kid }) => isSigning(kid, found))?.kid;
+        const since = seconds() + (before === undefined ? 0 : publishAhead);
+        const retired = found.keys.map((key) =>
+          key.retiredAt !== undefined && key.kid !== before
+            ? key
+            : { ...key, retiredAt: since, neededUntil: Math.max(key.neededUntil, since + tokenLifetime) },
+        );
+        const current = { kid: made.kid, since, ...(before !== undefined && { before }) };
+        return { keys: [...retired, made], signs: { [alg]: current } };
+      });
+      // Only the public halves are needed any longer, at once or when the successor signs.
+      for (const { kid } of former) {
+        const jwk = await privates.get(kid);
+        if (compromised) await privates.delete(kid);
+        else if (jwk !== undefined) await privates.set(kid, jwk, { ttl: publishAhead + margin, only: 'present' });
       }
-      await known(true);
-      return info(record, next);
+      return info(made, set);
     },
   };
 }
 
 /** RFC 7517 §4: the public members and what they are for. */
-function publicHalf({ privateJwk, kid, alg }: KeyRecord): JWK {
-  const { kty, n, e, crv, x, y } = privateJwk;
+function publicHalf({ kty, n, e, crv, x, y }: JWK, kid: string, alg: SigningAlgorithm): JWK {
   const members = kty === 'RSA' ? { n, e } : kty === 'EC' ? { crv, x, y } : { crv, x };
   return { kty, ...members, kid, alg, use: 'sig' } as JWK;
 }

@@ -1,8 +1,8 @@
 /** Clients that registered themselves, RFC 7591 and RFC 7592: kept while they are used. */
 
 import { createHash } from 'node:crypto';
-import { setTimeout as after } from 'node:timers/promises';
-import { collection, type Store, StoreUnavailable } from '../store/store.ts';
+import { exclusively } from '../store/lock.ts';
+import { collection, type Store } from '../store/store.ts';
 import type { ClientMetadata } from './client-metadata.ts';
 import type { Client, Registration } from './clients.ts';
 import { OAuthError } from './errors.ts';
@@ -37,21 +37,9 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
   /** Metadata to the public client that registered it first. */
   const byMetadata = collection<string>(store, 'client-by-metadata');
   const shared = collection<true>(store, 'client-shared');
-  const locks = collection<true>(store, 'client-lock');
   const ttl = lifetime > 0 ? { ttl: lifetime } : {};
-
   /** One writer per client at a time: a renewal must not write back what an update has just replaced. */
-  async function exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
-    for (let attempt = 0; !(await locks.set(id, true, { only: 'absent', ttl: 10 })); attempt += 1) {
-      if (attempt === 100) throw new StoreUnavailable(`client ${id} is being changed by somebody else`);
-      await after(20);
-    }
-    try {
-      return await work();
-    } finally {
-      await locks.delete(id);
-    }
-  }
+  const alone = <T>(id: string, work: () => Promise<T>) => exclusively(store, `client ${id}`, work);
 
   /**
    * A public client has no secret, so the same metadata registered again may have the same id: clients that register
@@ -107,7 +95,7 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
       return hashMatches(token, record?.registrationAccessTokenHash ?? hashed('')) && record !== undefined;
     },
     update: (id, metadata) =>
-      exclusively(id, async () => {
+      alone(id, async () => {
         const record = await records.get(id);
         if (!record) throw new OAuthError('invalid_client', 'There is no such client');
         await changeable(record);
@@ -129,7 +117,7 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
         return { client: client(next), registrationAccessToken, ...(secret !== undefined && { secret }) };
       }),
     delete: (id, by) =>
-      exclusively(id, async () => {
+      alone(id, async () => {
         const record = await records.get(id);
         if (!record) return false;
         if (by === 'client') await changeable(record);
@@ -142,7 +130,7 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
       if (!record) return false;
       // A hundredth of the lifetime is near enough, and spares a write per token.
       if (lifetime === 0 || seconds() - record.renewedAt < lifetime / 100) return true;
-      return exclusively(id, async () => {
+      return alone(id, async () => {
         const current = await records.get(id);
         if (!current) return false;
         const key = fingerprint(current.metadata);

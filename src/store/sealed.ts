@@ -4,7 +4,15 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { Store } from './store.ts';
 
 /** Kinds of records whose values are sealed; docs/storage.md lists them. */
-const sealedKinds = ['signing-key', 'certificate', 'acme-account', 'tls-ticket-keys', 'login-state', 'store-key'];
+const sealedKinds = [
+  'signing-key',
+  'signing-keys',
+  'certificate',
+  'acme-account',
+  'tls-ticket-keys',
+  'login-state',
+  'store-key',
+];
 
 const nonceBytes = 12;
 const tagBytes = 16;

@@ -14,7 +14,7 @@ const key = { kty: 'RSA', d: 'the private part' };
 test('a private key cannot be read in the store beneath, and comes back as it was', async () => {
   await using beneath = memoryStore();
   const store = sealedStore(beneath, secret);
-  for (const kind of ['signing-key', 'certificate', 'acme-account', 'tls-ticket-keys', 'login-state']) {
+  for (const kind of ['signing-key', 'signing-keys', 'certificate', 'acme-account', 'tls-ticket-keys', 'login-state']) {
     assert.equal(await store.set(`${kind}:1`, key, { ttl: 60 }), true);
     assert.doesNotMatch(JSON.stringify(await beneath.get(`${kind}:1`)), /private/);
     assert.deepEqual(await store.get(`${kind}:1`), key);
