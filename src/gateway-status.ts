@@ -22,8 +22,6 @@ export interface GatewayStatus {
   readonly certificates: readonly CertificateRow[];
   readonly servers: readonly ServerStatus[];
   readonly sessions: number;
-  /** Registered and configured clients. */
-  readonly clients: number;
   readonly requests: RequestCounts;
 }
 
@@ -78,8 +76,6 @@ export interface StatusSources {
 export async function gatewayStatus(sources: StatusSources): Promise<GatewayStatus> {
   const { startedAt, plan } = sources;
   const servers = await Promise.all((plan?.servers ?? []).map((server) => serverStatus(server, plan)));
-  let clients = 0;
-  for await (const _ of plan?.administration.clients.all() ?? []) clients += 1;
   return {
     version,
     node: process.versions.node,
@@ -92,7 +88,6 @@ export async function gatewayStatus(sources: StatusSources): Promise<GatewayStat
     certificates: sources.certificates.map(certificateRow),
     servers,
     sessions: servers.reduce((sum, server) => sum + server.sessions, 0),
-    clients,
     requests: sources.requests,
   };
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Gateway } from '../gateway.ts';
+import type { GatewayStatus } from '../gateway-status.ts';
 import { clientMetadata } from '../oauth/client-metadata.ts';
 import type { Client } from '../oauth/clients.ts';
 import type { Grant } from '../oauth/grants.ts';
@@ -12,6 +13,12 @@ export interface OperationsParts {
   readonly gateway: Gateway;
   /** Reads the configuration anew and puts it to work; rejects with all its faults and nothing changed. */
   reload(): Promise<void>;
+}
+
+/** What an operator is told who asks for it; to count the clients is too much for each scrape of the metrics. */
+export interface ToldStatus extends GatewayStatus {
+  /** Registered and configured ones. */
+  readonly clients: number;
 }
 
 /** A client as it is told to the operator: nothing here opens anything. */
@@ -39,7 +46,10 @@ const newToken = z.strictObject({
 
 export function operations({ gateway, reload }: OperationsParts): Operations {
   return {
-    'GET /status': () => gateway.status(),
+    'GET /status': async (): Promise<ToldStatus> => ({
+      ...(await gateway.status()),
+      clients: await gateway.administration.clients.count(),
+    }),
     'GET /timeline': () => ({ timeline: gateway.timeline() }),
     'POST /reload': async () => {
       await reload();
@@ -75,18 +85,12 @@ export function operations({ gateway, reload }: OperationsParts): Operations {
 
 function clientOperations(gateway: Gateway): Operations {
   const grantsOf = async (id: string) => {
-    const found: GrantInfo[] = [];
-    for await (const grant of gateway.administration.grants.ofClient(id)) {
-      const { subject, username, resources, scope, createdAt, usedAt } = grant;
-      // Without a use it is a code that was never redeemed, so nothing was given yet.
-      if (usedAt !== undefined) found.push({ id: grant.id, subject, username, resources, scope, createdAt, usedAt });
-    }
+    const found: Grant[] = [];
+    // Without a use it is a code that was never redeemed, so nothing was given yet.
+    for await (const grant of gateway.administration.grants.ofClient(id))
+      if (grant.usedAt !== undefined) found.push(grant);
     return found;
   };
-  const infoOf = async ({ secretHash: _, ...client }: Client): Promise<ClientInfo> => ({
-    ...client,
-    grants: await grantsOf(client.id),
-  });
   const known = async (id: string): Promise<Client> => {
     const client = await gateway.administration.clients.find(id);
     if (client === undefined) throw refusal(404, 'not_found', `there is no client ${id}`);
@@ -94,11 +98,19 @@ function clientOperations(gateway: Gateway): Operations {
   };
   return {
     'GET /clients': async () => {
-      const found: ClientInfo[] = [];
-      for await (const client of gateway.administration.clients.all()) found.push(await infoOf(client));
-      return { clients: found };
+      // One listing of the grants for all clients together.
+      const grants = new Map<string, Grant[]>();
+      for await (const grant of gateway.administration.grants.all()) {
+        const found = grants.get(grant.clientId);
+        if (found === undefined) grants.set(grant.clientId, [grant]);
+        else found.push(grant);
+      }
+      const clients: ClientInfo[] = [];
+      for await (const client of gateway.administration.clients.all())
+        clients.push(infoOf(client, grants.get(client.id) ?? []));
+      return { clients };
     },
-    'GET /clients/*': async ({ name }) => infoOf(await known(name)),
+    'GET /clients/*': async ({ name }) => infoOf(await known(name), await grantsOf(name)),
     'POST /clients': async (asked) => {
       const { redirectUris, name, secret } = read(newClient, asked);
       const metadata = clientMetadata({
@@ -108,7 +120,7 @@ function clientOperations(gateway: Gateway): Operations {
       });
       const registered = await gateway.administration.clients.register(metadata);
       return {
-        ...(await infoOf(registered.client)),
+        ...infoOf(registered.client, await grantsOf(registered.client.id)),
         ...(registered.secret !== undefined && { secret: registered.secret }),
       };
     },
@@ -120,6 +132,21 @@ function clientOperations(gateway: Gateway): Operations {
       await gateway.administration.clients.delete(id, 'operator');
       return { id, grants: length };
     },
+  };
+}
+
+function infoOf({ secretHash: _, ...client }: Client, grants: readonly Grant[]): ClientInfo {
+  return {
+    ...client,
+    grants: grants.map(({ id, subject, username, resources, scope, createdAt, usedAt }) => ({
+      id,
+      subject,
+      username,
+      resources,
+      scope,
+      createdAt,
+      ...(usedAt !== undefined && { usedAt }),
+    })),
   };
 }
 

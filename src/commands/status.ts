@@ -1,6 +1,7 @@
 /** `status` and `reload`: what the running gateway knows of itself, and its configuration read anew. */
 
-import type { CertificateRow, GatewayStatus } from '../gateway-status.ts';
+import type { ToldStatus } from '../admin/operations.ts';
+import type { CertificateRow } from '../gateway-status.ts';
 import { askGateway, type GatewayOptions } from './admin-client.ts';
 import { readableDate, readableSize, readableTime } from './readable.ts';
 import { printTable } from './table.ts';
@@ -8,7 +9,7 @@ import { printTimeline } from './timeline.ts';
 
 export async function status(options: GatewayOptions & { json?: true; timeline?: true }): Promise<void> {
   if (options.timeline) return printTimeline(options);
-  const found = (await askGateway(options, 'GET', '/status')) as GatewayStatus;
+  const found = (await askGateway(options, 'GET', '/status')) as ToldStatus;
   if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
   else print(found);
 }
@@ -19,7 +20,7 @@ export async function reload(options: GatewayOptions & { json?: true }): Promise
   process.stdout.write(`${text}\n`);
 }
 
-function print(found: GatewayStatus): void {
+function print(found: ToldStatus): void {
   const { requests, servers } = found;
   const kinds = Object.entries(requests.byStatus)
     .sort()

@@ -166,7 +166,6 @@ function gauges(status: GatewayStatus): Gauge[] {
       'Connections of clients that are open.',
       status.entrypoints.map(({ name, connections }) => ({ labels: { entrypoint: name }, value: connections })),
     ),
-    gauge('oauth_clients', 'Registered and configured clients.', [{ value: status.clients }]),
     gauge(
       'sessions',
       'Sessions of clients.',

@@ -44,6 +44,7 @@ export interface Clients {
   renew(client: Client): Promise<boolean>;
   /** The configured clients, then the registered ones. */
   all(): AsyncIterable<Client>;
+  count(): Promise<number>;
 }
 
 export function clients(
@@ -69,14 +70,17 @@ export function clients(
     update: registered.update,
     async delete(id, by) {
       const ended = await registered.delete(id, by);
-      // Only now: a grant begun meanwhile finds no client to redeem its code.
-      for await (const grant of parts.grants.ofClient(id)) await parts.grants.revoke(grant.id);
-      return ended;
+      // Only now: a grant begun meanwhile finds no client to redeem its code. A client that never got a token costs no listing:
+      // those are the ones that anybody can make.
+      if (ended?.used === true)
+        for await (const grant of parts.grants.ofClient(id)) await parts.grants.revoke(grant.id);
+      return ended !== undefined;
     },
     renew: async (client) => (client.kind === 'registered' ? registered.renew(client.id) : true),
     async *all() {
       yield* configured.values();
       yield* registered.all();
     },
+    count: async () => configured.size + (await registered.count()),
   };
 }

@@ -68,11 +68,7 @@ export function consents(store: Store): Consents {
       await kept.set(id, consent, { ttl: lifetime });
     },
     async *ofSubject(subject) {
-      const prefix = `consent:${encodeURIComponent(subject)}:`;
-      for await (const key of store.keys(prefix)) {
-        const consent = await kept.get(key.slice('consent:'.length));
-        if (consent !== undefined) yield consent;
-      }
+      yield* kept.values(`${encodeURIComponent(subject)}:`);
     },
     async revoke(subject, clientId) {
       await kept.delete(idOf(subject, clientId));

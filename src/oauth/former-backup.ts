@@ -57,6 +57,7 @@ function clientOf(former: unknown, now: number): ClientRecord | undefined {
       registrationAccessTokenHash: hashed(token),
       issuedAt,
       renewedAt,
+      used: false,
     };
   } catch {
     return undefined;

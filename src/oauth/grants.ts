@@ -117,10 +117,7 @@ export function grants(store: Store, lifetime: (client: Client) => number): Gran
   }
 
   async function* some(prefix: string, wanted: (grant: Grant) => boolean): AsyncIterable<Grant> {
-    for await (const key of store.keys(`grant:${prefix}`)) {
-      const grant = await records.get(key.slice('grant:'.length));
-      if (grant?.usedAt !== undefined && wanted(grant)) yield grant;
-    }
+    for await (const grant of records.values(prefix)) if (grant.usedAt !== undefined && wanted(grant)) yield grant;
   }
 
   const self: Grants = {
@@ -167,8 +164,7 @@ export function grants(store: Store, lifetime: (client: Client) => number): Gran
     ofSubject: (subject) => some(`${part(subject)}.`, (grant) => grant.subject === subject),
     async *ofClient(clientId) {
       const wanted = part(clientId);
-      for await (const key of store.keys('grant:')) {
-        const id = key.slice('grant:'.length);
+      for await (const id of records.ids()) {
         if (id.split('.')[1] !== wanted) continue;
         const grant = await records.get(id);
         if (grant?.clientId === clientId) yield grant;

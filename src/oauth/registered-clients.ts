@@ -17,6 +17,8 @@ export interface ClientRecord {
   /** Seconds since the epoch, both. */
   readonly issuedAt: number;
   readonly renewedAt: number;
+  /** Whether it ever got a token. */
+  readonly used: boolean;
 }
 
 export interface RegisteredClients {
@@ -24,9 +26,12 @@ export interface RegisteredClients {
   register(metadata: ClientMetadata): Promise<Registration>;
   manages(clientId: string, registrationAccessToken: string): Promise<boolean>;
   update(clientId: string, metadata: ClientMetadata): Promise<Registration>;
-  delete(clientId: string, by: 'client' | 'operator'): Promise<boolean>;
+  /** Undefined where it was not there. */
+  delete(clientId: string, by: 'client' | 'operator'): Promise<{ readonly used: boolean } | undefined>;
+  /** It gets a token. */
   renew(clientId: string): Promise<boolean>;
   all(): AsyncIterable<Client>;
+  count(): Promise<number>;
 }
 
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -84,6 +89,7 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
         registrationAccessTokenHash: hashed(registrationAccessToken),
         issuedAt: now,
         renewedAt: now,
+        used: false,
       };
       await records.set(record.id, record, ttl);
       if (isPublic) await byMetadata.set(fingerprint(metadata), record.id, ttl);
@@ -119,31 +125,33 @@ export function registeredClients(store: Store, lifetime: number): RegisteredCli
     delete: (id, by) =>
       alone(id, async () => {
         const record = await records.get(id);
-        if (!record) return false;
+        if (!record) return undefined;
         if (by === 'client') await changeable(record);
         else await byMetadata.delete(fingerprint(record.metadata));
         await shared.delete(id);
-        return records.delete(id);
+        return (await records.delete(id)) ? { used: record.used } : undefined;
       }),
     async renew(id) {
       const record = await records.get(id);
       if (!record) return false;
       // A hundredth of the lifetime is near enough, and spares a write per token.
-      if (lifetime === 0 || seconds() - record.renewedAt < lifetime / 100) return true;
+      if (record.used && (lifetime === 0 || seconds() - record.renewedAt < lifetime / 100)) return true;
       return alone(id, async () => {
         const current = await records.get(id);
         if (!current) return false;
         const key = fingerprint(current.metadata);
         if ((await byMetadata.get(key)) === id) await byMetadata.set(key, id, { ...ttl, only: 'present' });
         await shared.set(id, true, { ...ttl, only: 'present' });
-        return records.set(id, { ...current, renewedAt: seconds() }, { ...ttl, only: 'present' });
+        return records.set(id, { ...current, renewedAt: seconds(), used: true }, { ...ttl, only: 'present' });
       });
     },
     async *all() {
-      for await (const id of records.ids()) {
-        const record = await records.get(id);
-        if (record) yield client(record);
-      }
+      for await (const record of records.values()) yield client(record);
+    },
+    async count() {
+      let count = 0;
+      for await (const _ of records.ids()) count += 1;
+      return count;
     },
   };
 }

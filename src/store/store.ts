@@ -60,6 +60,8 @@ export interface Collection<T> {
   set(id: string, value: T, options?: { ttl?: number; only?: 'absent' | 'present' }): Promise<boolean>;
   delete(id: string): Promise<boolean>;
   ids(): AsyncIterable<string>;
+  /** Of the ids with this prefix. */
+  values(prefix?: string): AsyncIterable<T>;
 }
 
 /** `prefix` without its colon; every one of them is listed in docs/storage.md. */
@@ -71,6 +73,9 @@ export function collection<T>(store: Store, prefix: string): Collection<T> {
     delete: (id) => store.delete(start + id),
     async *ids() {
       for await (const key of store.keys(start)) yield key.slice(start.length);
+    },
+    async *values(prefix = '') {
+      for await (const { value } of store.records(start + prefix)) yield value as T;
     },
   };
 }

@@ -96,7 +96,6 @@ test('/metrics tells requests by router, service and code, children and the stor
   is('service_request_duration_seconds_count{service="open",code="200",method="POST",protocol="http"}', 1);
   is('entrypoint_requests_total{entrypoint="http",code="404",method="EXTENSION_METHOD",protocol="http"}', 1);
   is('oauth_clients_registered_total', 1);
-  is('oauth_clients', 1);
   is('children{server="open"}', 1);
   is('sessions{server="open"}', 1);
   is('children_started_total{server="open"}', 1);
