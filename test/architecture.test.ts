@@ -47,7 +47,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/config-file.ts': [],
   'src/log-config.ts': [],
   'src/router': ['src/store/store.ts'],
-  'src/oauth': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/sealed.ts'],
+  'src/oauth': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/lock.ts'],
   'src/tls': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/sealed.ts'],
   'src/mcp': ['src/router/handler.ts', 'src/store/store.ts'],
   'src/console': ['src/router/handler.ts', 'src/store/store.ts'],
