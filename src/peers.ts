@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from './log.ts';
 import { type EntrypointLimits, listen } from './router/entrypoint.ts';
-import { type Answer, type Exchange, type Handler, refusal, streamed } from './router/handler.ts';
+import { type Answer, type Exchange, type Handler, refusal, streamed, traceHeaders } from './router/handler.ts';
 import { collection, type Store } from './store/store.ts';
 
 export interface Peers extends AsyncDisposable {
@@ -127,7 +127,7 @@ export async function openPeers({ store, secret, address, limits, log, handler }
 }
 
 /** As the client sent them, with what the owner cannot see for itself. */
-function headersFor({ req, scheme, clientAddress }: Exchange): Record<string, string | string[]> {
+function headersFor({ req, scheme, clientAddress, trace }: Exchange): Record<string, string | string[]> {
   const { connection, host, ...sent } = req.headers;
   const name = host ?? req.headers[':authority'];
   const headers: Record<string, string | string[]> = {};
@@ -136,6 +136,8 @@ function headersFor({ req, scheme, clientAddress }: Exchange): Record<string, st
       headers[key] = value;
   return {
     ...headers,
+    ...traceHeaders(trace),
+    'x-request-id': trace.requestId,
     ...(typeof name === 'string' && { host: name, 'x-forwarded-host': name }),
     'x-forwarded-for': clientAddress,
     'x-forwarded-proto': scheme,

@@ -12,6 +12,7 @@ import { isModern, modernVersions } from './modern-revision.ts';
 import { sessions } from './sessions.ts';
 import { streamableHttp } from './streamable-http.ts';
 import { toolPolicy } from './tool-policy.ts';
+import { traced } from './trace-meta.ts';
 import { asRefusal, rpcRefusal } from './unavailable.ts';
 
 export interface Bridge extends AsyncDisposable {
@@ -50,7 +51,8 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     const { json, stream } = accepted(exchange.req);
     if (!json && !stream) throw rpcRefusal(406, 'Accept must allow application/json or text/event-stream');
     if (!isJson(exchange.req)) throw rpcRefusal(415, 'Content-Type must be application/json');
-    const { messages, batch } = readBody(await exchange.body(limits.message));
+    const { messages: sent, batch } = readBody(await exchange.body(limits.message));
+    const messages = sent.map((message) => traced(message, exchange.trace));
     const [only] = messages;
     // TR-50: each request says itself which era it belongs to.
     if (only && isModern(messages, exchange.req.headers)) return modern.post(exchange, only);

@@ -7,6 +7,7 @@ import { type Answer, type Exchange, type Handler, streamed } from '../router/ha
 import { accepted, isJson } from './accept.ts';
 import { readBody } from './message.ts';
 import type { Sessions } from './sessions.ts';
+import { traced } from './trace-meta.ts';
 import { rpcRefusal } from './unavailable.ts';
 
 /** `limit` in bytes of one message. Rejects with Unavailable, RpcFault or a Refusal. */
@@ -32,7 +33,7 @@ export function httpSse(sessions: Sessions, limit: number): Handler {
     if (batch) throw rpcRefusal(400, 'batches exist in 2025-03-26 only');
     const session = sessions.find(exchange, id);
     if (!session?.standing.attached) throw rpcRefusal(404, 'there is no such session; open the stream anew');
-    session.accept(messages);
+    session.accept(messages.map((message) => traced(message, exchange.trace)));
     return { status: 202 };
   };
 

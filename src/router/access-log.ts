@@ -12,6 +12,9 @@ export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'ab
   readonly status: number;
   readonly duration: number;
   readonly protocol: string;
+  /** Absent for what never became a request. */
+  readonly requestId?: string;
+  readonly traceId?: string;
   readonly userAgent?: string;
   readonly bytes?: number;
   /** What ended the exchange before its answer was whole. */

@@ -19,6 +19,7 @@ export interface Exchange {
   readonly clientAddress: string;
   readonly log: Log;
   readonly notes: Notes;
+  readonly trace: Trace;
   /** The whole request body, read once. Refuses with 413 beyond `limit` bytes, before reading where Content-Length tells. */
   body(limit: number): Promise<Buffer>;
   /** Of the request to the service: what stages put in place of the client's own, by lower-case name. Empty removes one. */
@@ -31,6 +32,27 @@ export interface Exchange {
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
   /** Whom the access token speaks for. Set by the guard and by nothing else. */
   readonly caller?: Caller;
+}
+
+/** Where a request belongs, for whoever follows it through several programs: W3C Trace Context. */
+export interface Trace {
+  /** Of this request: in the log, in the answer's X-Request-Id, and in the body of an error of ours. */
+  readonly requestId: string;
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** Of this request's passage through the gateway: the parent of what is done behind it. 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** Of the client, where it told. */
+  readonly parentId?: string;
+  readonly sampled: boolean;
+  /** The tracestate as it came. */
+  readonly state?: string;
+}
+
+/** How whoever is behind the gateway is told of the trace. W3C Trace Context §3.2, §3.3. */
+export function traceHeaders({ traceId, spanId, sampled, state }: Trace): Record<string, string> {
+  const traceparent = `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
+  return state === undefined ? { traceparent } : { traceparent, tracestate: state };
 }
 
 /** What stages tell of a request to those who watch: the access log, metrics, the timeline. No stage reads them. */
@@ -49,8 +71,6 @@ export interface Notes {
   step?: Step;
   /** Why the request was refused. */
   reason?: string;
-  /** Of the line in the log that tells what went wrong here. */
-  reference?: string;
 }
 
 /** The way of an OAuth client (MCP, authorization): from a 401 to a call with its token. */

@@ -23,6 +23,9 @@ export interface Relayed {
   readonly signal: AbortSignal;
 }
 
+/** Set before the upstream was asked, and good for any answer. */
+const ownHeader = /^(?:access-control-.*|x-request-id)$/;
+
 /** An answer this small is sent in one write. In bytes. */
 export const smallAnswer = 64 * 1024;
 
@@ -116,7 +119,7 @@ export function relay(
       if (signal.aborted) return failed(error);
       if (!(error instanceof Refusal)) log.warn('upstream failed', { error, path: exchange.path });
       if (!res.headersSent) {
-        for (const name of res.getHeaderNames()) if (!name.startsWith('access-control-')) res.removeHeader(name);
+        for (const name of res.getHeaderNames()) if (!ownHeader.test(name)) res.removeHeader(name);
         return failed(answerFor(error));
       }
       exchange.notes.aborted = 'upstream';

@@ -1,10 +1,8 @@
 /** Writes an answer: the one place where a Reply becomes bytes and an error becomes a Reply. */
 
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Log } from '../log.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import { type Notes, Refusal, type Reply, refusal } from './handler.ts';
+import { type Exchange, Refusal, type Reply, refusal } from './handler.ts';
 
 export function writeReply(req: IncomingMessage, res: ServerResponse, reply: Reply): void {
   const body = bodyOf(reply.body);
@@ -24,8 +22,8 @@ export function writeReply(req: IncomingMessage, res: ServerResponse, reply: Rep
   res.end(bodiless || req.method === 'HEAD' ? undefined : body);
 }
 
-/** What anything thrown is answered with. What knows no answer is a bug: its message goes to the log only, under an id. */
-export function replyTo(error: unknown, notes: Notes, log: Log): Reply {
+/** What anything thrown is answered with. What knows no answer is a bug: its message goes to the log only, under the request's id. */
+export function replyTo(error: unknown, { log, notes, trace }: Pick<Exchange, 'log' | 'notes' | 'trace'>): Reply {
   if (error instanceof Refusal) {
     notes.reason = error.message;
     log.debug('refused', { reason: error.message, cause: error.cause });
@@ -36,10 +34,9 @@ export function replyTo(error: unknown, notes: Notes, log: Log): Reply {
     const description = 'the state of the gateway cannot be reached at the moment';
     return refusal(503, 'temporarily_unavailable', description, { headers: { 'retry-after': '5' } }).reply;
   }
-  const id = randomBytes(8).toString('hex');
-  notes.reference = id;
-  log.error('request failed', { id, error });
-  return { status: 500, body: { error: 'server_error', id } };
+  notes.reason = 'server_error';
+  log.error('request failed', { error });
+  return { status: 500, body: { error: 'server_error', id: trace.requestId } };
 }
 
 function bodyOf(body: Reply['body']): Buffer {

@@ -4,12 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../log.ts';
 import { type AccessRecord, redactQuery, writeAccess } from './access-log.ts';
 import type { AddressSet } from './addresses.ts';
-import { type Exchange, type Handler, type Notes, type Reply, refusal, streamed } from './handler.ts';
+import { type Exchange, type Handler, type Reply, refusal, streamed } from './handler.ts';
 import { peerAddress } from './peer.ts';
 import { replyTo, writeReply } from './reply.ts';
 import { announcedLength, bodyReader } from './request-body.ts';
 import { settle } from './settle.ts';
 import { abandon, closeGently } from './socket-close.ts';
+import { traceOf } from './trace-context.ts';
 
 export interface ServeOptions {
   readonly trusted: AddressSet;
@@ -17,7 +18,12 @@ export interface ServeOptions {
   readonly log: Log;
   readonly accessLog: boolean;
   readonly observe?: ((record: AccessRecord) => void) | undefined;
+  /** Whether a trace that begins here is recorded. */
+  readonly sample?: (() => boolean) | undefined;
 }
+
+/** What is known of a request before it is settled. */
+type About = Pick<Exchange, 'log' | 'notes' | 'trace'>;
 
 export interface Serving {
   serve(req: IncomingMessage, res: ServerResponse, upgrade?: Exchange['upgrade']): void;
@@ -50,34 +56,29 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     options.observe?.(record);
   };
 
-  const answer = async (
-    req: IncomingMessage,
-    res: ServerResponse,
-    notes: Notes,
-    upgrade: Exchange['upgrade'],
-  ): Promise<void> => {
+  const answer = async (req: IncomingMessage, res: ServerResponse, about: About, upgrade: Exchange['upgrade']) => {
     try {
       const settled = settle(req, trusted, encrypted);
-      notes.clientAddress = settled.clientAddress;
+      about.notes.clientAddress = settled.clientAddress;
       const body = bodyReader(req, res);
-      const reply = await current({ req, res, ...settled, log, notes, body, ...(upgrade && { upgrade }) });
-      if (reply !== streamed) write(req, res, notes, reply);
+      const reply = await current({ req, res, ...settled, ...about, body, ...(upgrade && { upgrade }) });
+      if (reply !== streamed) write(req, res, about, reply);
     } catch (error) {
-      const reply = replyTo(error, notes, log);
+      const reply = replyTo(error, about);
       if (res.headersSent || res.destroyed) abandon(res);
-      else write(req, res, notes, reply);
+      else write(req, res, about, reply);
     }
   };
 
-  const write = (req: IncomingMessage, res: ServerResponse, notes: Notes, reply: Reply) => {
+  const write = (req: IncomingMessage, res: ServerResponse, about: About, reply: Reply) => {
     if (req.httpVersionMajor === 1 && !req.complete) endConnectionAfter(req, res, reply);
     try {
       writeReply(req, res, reply);
     } catch (error) {
       if (res.headersSent) throw error;
       // RFC 9110 §5.5: a header value with a line break, say; refused and never mended.
-      for (const name of res.getHeaderNames()) res.removeHeader(name);
-      writeReply(req, res, replyTo(error, notes, log));
+      startAgain(res);
+      writeReply(req, res, replyTo(error, about));
     }
   };
 
@@ -88,10 +89,12 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     breakOff(res, status) {
       if (res.writableEnded) return true;
       if (res.headersSent || res.req.complete) return false;
-      for (const name of res.getHeaderNames()) res.removeHeader(name);
+      startAgain(res);
       const description = 'the request body is not framed as HTTP demands';
       const { reply } = refusal(Number(status.slice(0, 3)), 'invalid_request', description);
-      write(res.req, res, {}, { ...reply, headers: { connection: 'close' } });
+      const last = { ...reply, headers: { connection: 'close' } };
+      endConnectionAfter(res.req, res, last);
+      writeReply(res.req, res, last);
       return true;
     },
     handle: (next) => {
@@ -106,26 +109,34 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     },
     serve: (req, res, upgrade) => {
       const start = performance.now();
-      const notes: Notes = {};
+      const trace = traceOf(req.headers, options.sample);
+      const about: About = { trace, notes: {}, log: log.with({ requestId: trace.requestId }) };
       const { socket } = req;
       // Read now: a closed socket no longer knows its peer.
       const client = peerAddress(socket);
       inFlight.add(res);
       bySocket.set(socket, res);
       if (onFinished) endsConnection(res);
+      // Set on the response itself, so that whoever writes its head need not know.
+      res.setHeader('x-request-id', trace.requestId);
       res.on('error', () => {});
       res.once('close', () => {
         inFlight.delete(res);
         if (bySocket.get(socket) === res) bySocket.delete(socket);
         if (inFlight.size === 0) onFinished?.();
-        tell(recordOf(req, res, notes, client, performance.now() - start));
+        tell(recordOf(req, res, about, client, performance.now() - start));
       });
-      answer(req, res, notes, upgrade).catch((error: unknown) => {
-        log.error('answer failed', { error });
+      answer(req, res, about, upgrade).catch((error: unknown) => {
+        about.log.error('answer failed', { error });
         abandon(res);
       });
     },
   };
+}
+
+/** What stages set for an answer that is not given. */
+function startAgain(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) if (name !== 'x-request-id') res.removeHeader(name);
 }
 
 function endsConnection(res: ServerResponse): void {
@@ -146,12 +157,13 @@ function endConnectionAfter(req: IncomingMessage, res: ServerResponse, reply: Re
 function recordOf(
   req: IncomingMessage,
   res: ServerResponse,
-  notes: Notes,
+  { notes, trace }: About,
   peer: string,
   duration: number,
 ): AccessRecord {
   const answered = res.headersSent || res.statusCode === 101;
   const { clientAddress, ...noted } = notes;
+  const { requestId, traceId } = trace;
   const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
   const userAgent = req.headers['user-agent']?.slice(0, longestUserAgent);
   return {
@@ -163,6 +175,8 @@ function recordOf(
     status: answered ? res.statusCode : 499,
     duration,
     protocol: `HTTP/${req.httpVersion}`,
+    requestId,
+    traceId,
     ...(userAgent !== undefined && { userAgent }),
     ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
     ...noted,

@@ -1,7 +1,7 @@
 /** What of a message's head crosses the proxy. RFC 9110 §7.6.1, and nobody's word but ours on who the caller is. */
 
 import type { IncomingMessage } from 'node:http';
-import { callerHeaders, type Exchange } from './handler.ts';
+import { callerHeaders, type Exchange, traceHeaders } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
 /** What of the client's own words a service behind the gateway gets to see. */
@@ -25,7 +25,10 @@ export function requestHeaders(
   passed: Passed = { as: 'endpoint', hostHeader: false },
 ): string[] {
   const { req, caller, scheme, clientAddress } = exchange;
-  const own = { ...exchange.replaced, ...lowerCase(added) };
+  const { trace } = exchange;
+  // W3C Trace Context §3.3: a tracestate whose traceparent is not valid goes no further.
+  const traced = { 'x-request-id': trace.requestId, tracestate: '', ...traceHeaders(trace) };
+  const own: Record<string, string> = { ...traced, ...exchange.replaced, ...lowerCase(added) };
   const listed = connectionListed(req.headers.connection);
   const headers: string[] = [];
   const cookies: string[] = [];
@@ -78,6 +81,8 @@ export function responseHeaders(raw: RawHeaders, as: Passed['as'] = 'endpoint'):
     if (listed?.has(name)) return false;
     if (as === 'endpoint' && (name.startsWith('access-control-') || name === 'set-cookie')) return false;
     if (name === 'set-cookie' && ownCookie.test(value)) return false;
+    // Our own stands there: the server's is the same, or is none of the client's business.
+    if (name === 'x-request-id') return false;
     const found = headerClass(name);
     return found === 'plain' || found === 'managed' || name === 'content-length';
   });

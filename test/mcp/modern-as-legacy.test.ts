@@ -89,6 +89,7 @@ test('each request says what the session said at initialize, and the level it ha
     'io.modelcontextprotocol/clientCapabilities': { roots: {}, sampling: {}, elicitation: {} },
     'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
     'io.modelcontextprotocol/logLevel': 'info',
+    traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01`,
   });
   assert.deepEqual((await client.request('logging/setLevel', { level: 'error' })).result, {});
   assert.equal((await meta())['io.modelcontextprotocol/logLevel'], 'error');

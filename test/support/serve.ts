@@ -38,6 +38,7 @@ async function answer(service: Handler, req: IncomingMessage, res: ServerRespons
       clientAddress: '127.0.0.1',
       log,
       notes: {},
+      trace: { requestId: 'request', traceId: '1'.repeat(32), spanId: '1'.repeat(16), sampled: true },
       body: (limit) => body(req, limit),
       ...(caller && { caller }),
     });

@@ -1,7 +1,7 @@
 /** Another service decides who may pass: Traefik's `forwardAuth`. */
 
 import { Agent } from 'undici';
-import { type Exchange, type Handler, type Middleware, type Reply, refusal } from '../handler.ts';
+import { type Exchange, type Handler, type Middleware, type Reply, refusal, traceHeaders } from '../handler.ts';
 import { headerClass } from '../header-names.ts';
 import type { MiddlewareConfig } from './config.ts';
 
@@ -68,7 +68,7 @@ async function ask(agent: Agent, url: URL, headers: Record<string, string>, sign
 
 /** What the client sent, without its body, and where it sent it. */
 function question(
-  { req, scheme, path, query, clientAddress }: Exchange,
+  { req, scheme, path, query, clientAddress, trace }: Exchange,
   only: readonly string[],
 ): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -79,6 +79,8 @@ function question(
   const host = req.headers[':authority'] ?? req.headers.host;
   return {
     ...headers,
+    ...traceHeaders(trace),
+    'x-request-id': trace.requestId,
     'x-forwarded-method': req.method ?? 'GET',
     'x-forwarded-proto': scheme,
     ...(typeof host === 'string' && { 'x-forwarded-host': host }),
