@@ -1,6 +1,7 @@
 /** The composition root: a configuration in, a running gateway out. It reads in the order a request meets things. */
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
 import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
@@ -174,6 +175,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     },
     async [Symbol.asyncDispose]() {
       stopping = true;
+      await after(config.limits.requestAcceptGraceTimeout * 1000);
       for (const service of plan?.services.values() ?? []) service.quiesce();
       await running.disposeAsync();
     },

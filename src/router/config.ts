@@ -16,6 +16,11 @@ const addresses = z.array(
 );
 
 export const limitsConfig = z.strictObject({
+  requestAcceptGraceTimeout: duration
+    .prefault('0s')
+    .describe(
+      'When the gateway stops, it takes requests for so long while /readyz is 503: a load balancer goes elsewhere first.',
+    ),
   drain: duration.prefault('10s').describe('How long requests in flight may take to finish when the gateway stops.'),
   headTimeout: duration.prefault('15s').describe('A request head that is not complete by then is cut with 408.'),
   keepAlive: duration.prefault('75s').describe('An idle connection of a client is kept this long.'),
