@@ -37,7 +37,16 @@ export function bodyReader(req: IncomingMessage, res: ServerResponse): (limit: n
 async function collect(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer> {
   if (!hasBody(req)) return Buffer.alloc(0);
   const chunks: Buffer[] = [];
-  for await (const chunk of bodyStream(req, res, limit)) chunks.push(chunk as Buffer);
+  await new Promise<void>((resolve, reject) => {
+    const stop = arrival(req, res, limit, {
+      chunk: (chunk) => void chunks.push(chunk),
+      end: resolve,
+      fail(error) {
+        stop();
+        reject(error);
+      },
+    });
+  });
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
@@ -46,6 +55,33 @@ async function collect(req: IncomingMessage, res: ServerResponse, limit: number)
  * 400 when the client ends before its end. Destroying it leaves the connection to whoever answers.
  */
 export function bodyStream(req: IncomingMessage, res: ServerResponse, limit: number): Readable {
+  const stop = arrival(req, res, limit, {
+    chunk: (chunk) => stream.push(chunk) || req.pause(),
+    end: () => stream.push(null),
+    fail: (error) => stream.destroy(error),
+  });
+  const stream = new Readable({
+    read: () => {
+      req.resume();
+    },
+    destroy: (error, done) => {
+      stop();
+      done(error);
+    },
+  });
+  req.pause();
+  return stream;
+}
+
+interface Arrival {
+  chunk(chunk: Buffer): void;
+  end(): void;
+  /** Nothing else is told after it. */
+  fail(error: Refusal): void;
+}
+
+/** Tells of the body from now on, and throws where it is too large by its own word. Answers what leaves the rest unread. */
+function arrival(req: IncomingMessage, res: ServerResponse, limit: number, to: Arrival): () => void {
   const announced = announcedLength(req);
   if (announced !== undefined && announced > limit) throw tooLarge(limit);
   // RFC 9110 §10.1.1: 100 says that we will read the body; nobody reads it before the guard has agreed.
@@ -55,27 +91,19 @@ export function bodyStream(req: IncomingMessage, res: ServerResponse, limit: num
   const onData = (chunk: Buffer) => {
     received += chunk.length;
     const seconds = (performance.now() - start) / 1000;
-    if (received > limit) stream.destroy(tooLarge(limit));
-    else if (seconds > graceSeconds && received / seconds < slowestRate) stream.destroy(tooSlow());
-    else if (!stream.push(chunk)) req.pause();
+    if (received > limit) to.fail(tooLarge(limit));
+    else if (seconds > graceSeconds && received / seconds < slowestRate) to.fail(tooSlow());
+    else to.chunk(chunk);
   };
-  const onEnd = () => stream.push(null);
   const onClose = () => {
-    if (!req.complete) stream.destroy(incomplete());
+    if (!req.complete) to.fail(incomplete());
   };
-  const stream = new Readable({
-    read: () => {
-      req.resume();
-    },
-    destroy: (error, done) => {
-      req.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-      // An unread rest is discarded, so that the connection can be used again or closed in order.
-      req.on('error', () => {}).resume();
-      done(error);
-    },
-  });
-  req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose).pause();
-  return stream;
+  req.on('data', onData).on('end', to.end).on('close', onClose).on('error', onClose);
+  return () => {
+    req.off('data', onData).off('end', to.end).off('close', onClose).off('error', onClose);
+    // An unread rest is discarded, so that the connection can be used again or closed in order.
+    req.on('error', () => {}).resume();
+  };
 }
 
 function tooLarge(limit: number): Refusal {
