@@ -4,10 +4,18 @@ import { type Dispatcher, errors } from 'undici';
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
 import { type Exchange, Refusal } from './handler.ts';
-import { busy, type Slots } from './slots.ts';
+import { setHead } from './response-head.ts';
+import { busy, type Client, type Slots } from './slots.ts';
 import { abandon, closeGently, linger } from './socket-close.ts';
 import { answerFor } from './upstream-failure.ts';
-import { type Passed, responseHeaders, responseTrailers, takesTrailers, trailerNames } from './upstream-headers.ts';
+import {
+  headerIn,
+  type Passed,
+  responseHeaders,
+  responseTrailers,
+  takesTrailers,
+  trailerNames,
+} from './upstream-headers.ts';
 
 export interface Relayed {
   readonly exchange: Exchange;
@@ -19,8 +27,7 @@ export interface Relayed {
   readonly listening: Set<Exchange['res']>;
   readonly log: Log;
   readonly limits: Limits;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
+  readonly client: Client;
 }
 
 /** Set before the upstream was asked, and good for any answer. */
@@ -31,7 +38,7 @@ export const smallAnswer = 64 * 1024;
 
 /** Ends in `done`: undefined when the answer is through, or the path to go to instead. `slot` is the caller's to release in the end. */
 export function relay(
-  { exchange, log, limits, signal, endpoint, passed, streams, listening }: Relayed,
+  { exchange, log, limits, client, endpoint, passed, streams, listening }: Relayed,
   slot: { release: () => void },
   mayRedirect: boolean,
   done: (location: string | undefined) => void,
@@ -39,35 +46,32 @@ export function relay(
 ): Dispatcher.DispatchHandler {
   const { res, req } = exchange;
   let elsewhere: string | undefined;
-  let small: Buffer[] | undefined;
+  let small: { readonly status: number; readonly headers: readonly string[]; body: Buffer | undefined } | undefined;
   let trailing = false;
   let idle: NodeJS.Timeout | undefined;
-  let stop = () => {};
   const settle = () => {
     clearTimeout(idle);
-    stop();
+    client.whenGone = undefined;
   };
   return {
     onRequestStart(controller) {
-      const abort = () => controller.abort(signal.reason as Error);
-      if (signal.aborted) return abort();
-      signal.addEventListener('abort', abort, { once: true });
-      stop = () => signal.removeEventListener('abort', abort);
+      const abort = () => controller.abort(new Error('the client has gone'));
+      if (client.gone) return abort();
+      client.whenGone = abort;
     },
     onResponseStart(controller, status) {
       const raw = (controller.rawHeaders ?? []) as Buffer[];
       const headers = responseHeaders(raw, passed.as);
       if (status === 103) earlyHints(exchange, headers);
       if (status < 200) return;
-      const value = (name: string) => headers.find(([each]) => each === name)?.[1];
       // RFC 9110 §15.4.8, §15.4.9: method and body stay. Only within the server, whose address is none of the client's business.
-      const location = value('location');
-      if (mayRedirect && (status === 307 || status === 308) && location !== undefined) {
+      if (mayRedirect && (status === 307 || status === 308)) {
+        const location = headerIn(headers, 'location') ?? '';
         const target = URL.canParse(location, endpoint.href) ? new URL(location, endpoint) : undefined;
         elsewhere = target?.origin === endpoint.origin ? `${target.pathname}${target.search}` : undefined;
         if (elsewhere !== undefined) return;
       }
-      const isStream = value('content-type')?.startsWith('text/event-stream') === true;
+      const isStream = headerIn(headers, 'content-type')?.startsWith('text/event-stream') === true;
       if (isStream && passed.as === 'site') {
         // What stays must not use up what requests need.
         const room = streams.tryTake();
@@ -77,16 +81,17 @@ export function relay(
         listening.add(res);
         res.once('close', () => listening.delete(res));
       }
-      for (const [name, text] of headers) res.appendHeader(name, text);
-      res.statusCode = status;
-      const length = Number(value('content-length') ?? Number.NaN);
+      const length = Number(headerIn(headers, 'content-length') ?? Number.NaN);
       // RFC 9112 §7.1.2: trailers have a place in chunks alone.
       trailing =
-        takesTrailers(req) && Number.isNaN(length) && req.method !== 'HEAD' && status !== 204 && status !== 304;
+        Number.isNaN(length) && takesTrailers(req) && req.method !== 'HEAD' && status !== 204 && status !== 304;
       const announced = trailing ? trailerNames(raw) : '';
-      if (announced !== '') res.setHeader('trailer', announced);
-      if (length <= smallAnswer && req.method !== 'HEAD') small = [];
-      else res.flushHeaders();
+      if (announced !== '') headers.push('trailer', announced);
+      if (length <= smallAnswer && req.method !== 'HEAD') small = { status, headers, body: undefined };
+      else {
+        setHead(res, status, headers);
+        res.flushHeaders();
+      }
       if (isStream || limits.responseIdle === 0) return;
       idle = setTimeout(() => controller.abort(new errors.BodyTimeoutError()), limits.responseIdle * 1000);
     },
@@ -94,7 +99,7 @@ export function relay(
       if (elsewhere !== undefined) return;
       idle?.refresh();
       if (small) {
-        small.push(chunk);
+        small.body = small.body === undefined ? chunk : Buffer.concat([small.body, chunk]);
         return;
       }
       if (res.write(chunk)) return;
@@ -111,12 +116,13 @@ export function relay(
         if (res.headersSent) res.once('finish', () => linger(req.socket));
         else res.shouldKeepAlive = false;
       }
-      res.end(small && Buffer.concat(small));
+      if (small) setHead(res, small.status, small.headers);
+      res.end(small?.body);
       done(undefined);
     },
     onResponseError(_controller, error) {
       settle();
-      if (signal.aborted) return failed(error);
+      if (client.gone) return failed(error);
       if (!(error instanceof Refusal)) log.warn('upstream failed', { error, path: exchange.path });
       if (!res.headersSent) {
         for (const name of res.getHeaderNames()) if (!ownHeader.test(name)) res.removeHeader(name);
@@ -130,8 +136,8 @@ export function relay(
 }
 
 /** RFC 8297 §3: a client of HTTP/1.0 would take them for the answer. */
-function earlyHints({ req, res }: Exchange, headers: readonly (readonly [string, string])[]): void {
-  const link = headers.filter(([name]) => name === 'link').map(([, value]) => value);
+function earlyHints({ req, res }: Exchange, headers: readonly string[]): void {
+  const link = headers.filter((_, at) => headers[at - 1] === 'link' && at % 2 === 1);
   if (req.httpVersion === '1.0' || link.length === 0 || res.headersSent) return;
   try {
     res.writeEarlyHints({ link });

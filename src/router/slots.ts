@@ -2,9 +2,16 @@
 
 import { refusal } from './handler.ts';
 
+/** Who waits for an answer. */
+export interface Client {
+  readonly gone: boolean;
+  /** Called once, when the client goes; only the latest one set. */
+  whenGone: (() => void) | undefined;
+}
+
 export interface Slots {
   /** Resolves with what gives the slot back. Refuses with 503 where the queue is full or the wait too long. */
-  take(signal: AbortSignal): Promise<() => void>;
+  take(client: Client): Promise<() => void>;
   /** One that is free now, or undefined. */
   tryTake(): (() => void) | undefined;
   /** How many are out. */
@@ -35,7 +42,7 @@ export function slots(most: number, queue: number, wait: number): Slots {
     get taken() {
       return taken;
     },
-    take(signal) {
+    take(client) {
       const free = tryTake();
       if (free) return Promise.resolve(free);
       if (waiting.size >= queue) return Promise.reject(busy());
@@ -43,22 +50,21 @@ export function slots(most: number, queue: number, wait: number): Slots {
         const leave = () => {
           clearTimeout(timer);
           waiting.delete(enter);
-          signal.removeEventListener('abort', gone);
+          client.whenGone = undefined;
         };
         const enter = () => {
           leave();
           resolve(release());
-        };
-        const gone = () => {
-          leave();
-          reject(signal.reason);
         };
         const timer = setTimeout(() => {
           leave();
           reject(busy());
         }, wait * 1000);
         waiting.add(enter);
-        signal.addEventListener('abort', gone, { once: true });
+        client.whenGone = () => {
+          leave();
+          reject(new Error('the client has gone'));
+        };
       });
     },
   };

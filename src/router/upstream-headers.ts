@@ -1,7 +1,7 @@
 /** What of a message's head crosses the proxy. RFC 9110 §7.6.1, and nobody's word but ours on who the caller is. */
 
 import type { IncomingMessage } from 'node:http';
-import { callerHeaders, type Exchange, traceHeaders } from './handler.ts';
+import { type Caller, callerHeaders, type Exchange, traceHeaders } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
 /** What of the client's own words a service behind the gateway gets to see. */
@@ -18,17 +18,33 @@ const ours = new Set(['authorization', 'cookie', 'origin', 'referer']);
 /** The gateway's cookies in a browser, over https and on a loopback port; oauth/cookies.ts names them. */
 const ownCookie = /^\s*(?:__Host-(?:browser|login)|(?:browser|login)-\d+)=/;
 
+/** Headers by lower-case name. */
+export function headerMap(headers: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** Ours to say. W3C Trace Context §3.3: a tracestate whose traceparent is not valid goes no further. */
+const ofTrace = new Set(['x-request-id', 'traceparent', 'tracestate']);
+
+/** A caller is the same object from request to request; how a service is told of it is written once. */
+const told = new WeakMap<Caller, readonly string[]>();
+
+function toldOf(caller: Caller): readonly string[] {
+  const known = told.get(caller);
+  if (known !== undefined) return known;
+  const made = Object.entries(callerHeaders(caller)).flat();
+  told.set(caller, made);
+  return made;
+}
+
 /** The headers of the request to an upstream, as a flat list. `added` wins over what the client sent. */
 export function requestHeaders(
   exchange: Exchange,
-  added: Readonly<Record<string, string>>,
+  added: ReadonlyMap<string, string>,
   passed: Passed = { as: 'endpoint', hostHeader: false },
 ): string[] {
-  const { req, caller, scheme, clientAddress } = exchange;
-  const { trace } = exchange;
-  // W3C Trace Context §3.3: a tracestate whose traceparent is not valid goes no further.
-  const traced = { 'x-request-id': trace.requestId, tracestate: '', ...traceHeaders(trace) };
-  const own: Record<string, string> = { ...traced, ...exchange.replaced, ...lowerCase(added) };
+  const { req, caller, scheme, clientAddress, replaced, trace } = exchange;
+  const own = replaced === undefined ? added : new Map([...Object.entries(replaced), ...added]);
   const listed = connectionListed(req.headers.connection);
   const headers: string[] = [];
   const cookies: string[] = [];
@@ -37,7 +53,7 @@ export function requestHeaders(
     const name = (raw[at] ?? '').toLowerCase();
     const value = raw[at + 1] ?? '';
     if (name.startsWith(':') || headerClass(name) !== 'plain') continue;
-    if (Object.hasOwn(own, name) || listed?.has(name)) continue;
+    if (own.has(name) || ofTrace.has(name) || listed?.has(name)) continue;
     if (!ours.has(name)) headers.push(name, value);
     else if (passed.as === 'endpoint') continue;
     else if (name === 'cookie') cookies.push(value);
@@ -46,21 +62,21 @@ export function requestHeaders(
   }
   // RFC 9110 §6.5.1: a server may send trailers that matter only where everybody behind says that they would be kept.
   if (takesTrailers(req)) headers.push('te', 'trailers');
-  const others = withoutOwnCookies(cookies);
+  const others = cookies.length === 0 ? '' : withoutOwnCookies(cookies);
   if (others !== '') headers.push('cookie', others);
   const forwarded = req.headers['x-forwarded-for'];
   headers.push('x-forwarded-for', typeof forwarded === 'string' ? `${forwarded}, ${clientAddress}` : clientAddress);
   headers.push('x-forwarded-proto', scheme);
   const host = req.headers[':authority'] ?? req.headers.host;
   if (typeof host === 'string') headers.push('x-forwarded-host', host);
-  if (passed.hostHeader && typeof host === 'string' && own.host === undefined) headers.push('host', host);
-  const told = caller === undefined ? {} : callerHeaders(caller);
-  for (const [name, value] of Object.entries({ ...own, ...told })) if (value !== '') headers.push(name, value);
+  if (passed.hostHeader && typeof host === 'string' && !own.has('host')) headers.push('host', host);
+  if (!own.has('x-request-id')) headers.push('x-request-id', trace.requestId);
+  for (const [name, value] of Object.entries(traceHeaders(trace))) if (!own.has(name)) headers.push(name, value);
+  const identity = caller === undefined ? [] : toldOf(caller);
+  for (const [name, value] of own)
+    if (value !== '' && headerIn(identity, name) === undefined) headers.push(name, value);
+  headers.push(...identity);
   return headers;
-}
-
-function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** RFC 9113 §8.2.3: HTTP/2 may split Cookie; HTTP/1.1 has it whole. Logins of the gateway are no business of a site on the same host. */
@@ -72,20 +88,38 @@ function withoutOwnCookies(values: readonly string[]): string {
 /** Names and values in turn. */
 type RawHeaders = readonly (Buffer | string)[];
 
-/** The headers of the answer to the client. Framing stays, since the body goes through as it comes. */
-export function responseHeaders(raw: RawHeaders, as: Passed['as'] = 'endpoint'): [name: string, value: string][] {
-  const all = pairsOf(raw);
-  const connection = all.filter(([name]) => name === 'connection').map(([, value]) => value);
-  const listed = connectionListed(connection.length > 0 ? connection.join(',') : undefined);
-  return all.filter(([name, value]) => {
-    if (listed?.has(name)) return false;
-    if (as === 'endpoint' && (name.startsWith('access-control-') || name === 'set-cookie')) return false;
-    if (name === 'set-cookie' && ownCookie.test(value)) return false;
-    // Our own stands there: the server's is the same, or is none of the client's business.
-    if (name === 'x-request-id') return false;
-    const found = headerClass(name);
-    return found === 'plain' || found === 'managed' || name === 'content-length';
-  });
+/** The headers of the answer to the client, as a flat list. Framing stays, since the body goes through as it comes. */
+export function responseHeaders(raw: RawHeaders, as: Passed['as'] = 'endpoint'): string[] {
+  const headers: string[] = [];
+  let connection: string | undefined;
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = textOf(raw[at]).toLowerCase();
+    const value = textOf(raw[at + 1]);
+    if (name === 'connection') connection = connection === undefined ? value : `${connection},${value}`;
+    else if (passesBack(name, value, as)) headers.push(name, value);
+  }
+  const listed = connectionListed(connection);
+  return listed === undefined ? headers : headers.filter((_, at) => !listed.has(headers[at - (at % 2)] ?? ''));
+}
+
+function passesBack(name: string, value: string, as: Passed['as']): boolean {
+  if (as === 'endpoint' && (name === 'set-cookie' || name.startsWith('access-control-'))) return false;
+  if (name === 'set-cookie' && ownCookie.test(value)) return false;
+  // Our own stands there: the server's is the same, or is none of the client's business.
+  if (name === 'x-request-id') return false;
+  const found = headerClass(name);
+  return found === 'plain' || found === 'managed' || name === 'content-length';
+}
+
+/** RFC 9110 §5.5: what is not ASCII goes through byte by byte. */
+function textOf(part: Buffer | string | undefined): string {
+  return typeof part === 'string' ? part : (part?.toString('latin1') ?? '');
+}
+
+/** The first of that name in a flat list. */
+export function headerIn(headers: readonly string[], name: string): string | undefined {
+  for (let at = 0; at < headers.length; at += 2) if (headers[at] === name) return headers[at + 1];
+  return undefined;
 }
 
 /** RFC 9110 §6.5.1: what frames, routes, authenticates or says how to read the body has no place behind it. */
@@ -118,7 +152,6 @@ export function takesTrailers({ httpVersion, httpVersionMajor, headers }: Incomi
 
 function pairsOf(raw: RawHeaders): [name: string, value: string][] {
   const all: [string, string][] = [];
-  const text = (part: Buffer | string = '') => (typeof part === 'string' ? part : part.toString('latin1'));
-  for (let at = 0; at + 1 < raw.length; at += 2) all.push([text(raw[at]).toLowerCase(), text(raw[at + 1])]);
+  for (let at = 0; at + 1 < raw.length; at += 2) all.push([textOf(raw[at]).toLowerCase(), textOf(raw[at + 1])]);
   return all;
 }

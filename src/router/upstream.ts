@@ -7,8 +7,8 @@ import type { Limits } from './config.ts';
 import { type Answer, type Exchange, type Handler, streamed } from './handler.ts';
 import { type Relayed, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
-import { type Slots, slots } from './slots.ts';
-import { type Passed, requestHeaders } from './upstream-headers.ts';
+import { type Client, type Slots, slots } from './slots.ts';
+import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
 export interface Upstream extends AsyncDisposable {
@@ -68,6 +68,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   const listening = new Set<Exchange['res']>();
 
   const base = endpoint.pathname.replace(/\/$/, '');
+  const added = headerMap(server.headers);
 
   return {
     get busy() {
@@ -83,9 +84,14 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     },
     async service(exchange) {
       const { req, res } = exchange;
+<<<<<<< HEAD
       exchange.notes.upstream = socketPath ?? endpoint.origin;
       const gone = new AbortController();
       res.once('close', () => gone.abort(new Error('the client has gone')));
+=======
+      noteUpstream(req, socketPath ?? endpoint.origin);
+      const client = clientOf(res);
+>>>>>>> ce7523c (router: no AbortController, error and header object for each proxied request)
       const isEndpoint = passed.as === 'endpoint';
       if (isEndpoint && req.method === 'GET') {
         listening.add(res);
@@ -94,7 +100,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       const path = isEndpoint
         ? `${endpoint.pathname}${endpoint.search || exchange.query}`
         : `${base}${exchange.path}${exchange.query}`;
-      const headers = requestHeaders(exchange, server.headers, passed);
+      const headers = requestHeaders(exchange, added, passed);
       if (exchange.upgrade !== undefined && !isEndpoint) {
         const secure = { ...(ca !== undefined && { ca }), ...(servername !== undefined && { servername }) };
         const to = { url: endpoint, path, headers, secure, ...(socketPath !== undefined && { socketPath }) };
@@ -103,11 +109,11 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
       const from = isEndpoint && req.method === 'GET' ? streams : calls;
       const body = await bodyFor(exchange, isEndpoint, limits.body);
-      const shared = { exchange, pool, endpoint, log, limits, passed, streams, listening, signal: gone.signal };
+      const shared = { exchange, pool, endpoint, log, limits, passed, streams, listening, client };
       try {
         return await forward({ ...shared, from, body, headers }, path, 0);
       } catch (error) {
-        if (gone.signal.aborted) return streamed;
+        if (client.gone) return streamed;
         throw error;
       }
     },
@@ -119,6 +125,15 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       await pool.destroy();
     },
   };
+}
+
+function clientOf(res: Exchange['res']): Client {
+  const client = { gone: false, whenGone: undefined as Client['whenGone'] };
+  res.once('close', () => {
+    client.gone = true;
+    client.whenGone?.();
+  });
+  return client;
 }
 
 interface Forwarded extends Relayed {
@@ -140,8 +155,8 @@ async function bodyFor(exchange: Exchange, isEndpoint: boolean, limit: number): 
 }
 
 async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
-  const { exchange, pool, endpoint, from, limits, headers, signal, passed } = forwarded;
-  const slot = { release: await from.take(signal) };
+  const { exchange, pool, endpoint, from, limits, headers, client, passed } = forwarded;
+  const slot = { release: await from.take(client) };
   try {
     const { req, res } = exchange;
     const body =
@@ -149,12 +164,12 @@ async function forward(forwarded: Forwarded, path: string, redirects: number): P
         ? bodyStream(req, res, Math.min(limits.body, exchange.mostBody ?? limits.body))
         : forwarded.body;
     const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
-    const framed = length === undefined ? headers : [...headers, 'content-length', String(length)];
+    const framed = length === undefined ? (headers as string[]) : [...headers, 'content-length', String(length)];
     const location = await new Promise<string | undefined>((resolve, reject) => {
       const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
       const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
       // Named here, undici keeps its connections when the Host of requests changes.
-      const options = { path, method, headers: [...framed], body, servername: endpoint.hostname };
+      const options = { path, method, headers: framed, body, servername: endpoint.hostname };
       pool.dispatch(options, relay(forwarded, slot, mayRedirect, resolve, reject));
     });
     if (location === undefined) return streamed;

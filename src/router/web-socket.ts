@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Limits } from './config.ts';
 import { type Answer, type Exchange, streamed } from './handler.ts';
+import { setHead } from './response-head.ts';
 import { busy, type Slots } from './slots.ts';
 import { answerFor } from './upstream-failure.ts';
 import { responseHeaders } from './upstream-headers.ts';
@@ -47,15 +48,11 @@ export async function webSocket(
   const headers = responseHeaders(answer.rawHeaders, 'site');
   if (server === undefined) {
     // RFC 6455 §4.2.2: a server may refuse by any other status, which is the client's to know.
-    for (const [name, value] of headers) res.appendHeader(name, value);
-    res.statusCode = answer.statusCode ?? 502;
+    setHead(res, answer.statusCode ?? 502, headers);
     await pipeline(answer, res).catch(() => res.destroy());
     return streamed;
   }
-  for (const [name, value] of headers) res.appendHeader(name, value);
-  res.setHeader('connection', 'Upgrade');
-  res.setHeader('upgrade', 'websocket');
-  res.writeHead(101);
+  setHead(res, 101, [...headers, 'connection', 'Upgrade', 'upgrade', 'websocket']);
   res.flushHeaders();
   target.listening.add(res);
   res.once('close', () => target.listening.delete(res));
