@@ -1,6 +1,6 @@
 /** Access tokens: JWTs by RFC 9068 that name their grant, and are live as long as it is. */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { hash as hashed, randomBytes } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { OAuthError } from './errors.ts';
 import type { Grant, Grants } from './grants.ts';
@@ -41,6 +41,8 @@ interface Verified {
 const remembered = 10_000;
 /** No token we sign is longer; nothing longer is parsed. In characters. */
 const longest = 16 * 1024;
+/** RFC 6750 §2.1. */
+export const tokenForm = /^[A-Za-z0-9._~+/-]+=*$/;
 
 export function accessTokens(options: {
   readonly issuer: string;
@@ -51,6 +53,7 @@ export function accessTokens(options: {
   const verified = new Map<string, Verified>();
 
   async function check(token: string): Promise<Verified> {
+    if (!tokenForm.test(token)) throw invalid('It is not a token of this server');
     const { kid } = decodeProtectedHeader(token);
     // RFC 8725 §3.1, §3.5: the key is one of ours by its id, and decides the algorithm; `jwk`, `jku` and `x5u` are never read.
     const key = typeof kid === 'string' ? await keys.verifier(kid) : undefined;
@@ -88,7 +91,7 @@ export function accessTokens(options: {
     },
     async verify(token) {
       if (token.length > longest) throw invalid('It is not a token of this server');
-      const hash = createHash('sha256').update(token).digest('base64url');
+      const hash = hashed('sha256', token, 'base64url');
       let found = verified.get(hash);
       if (found === undefined) {
         found = await check(token).catch((error: unknown) => {

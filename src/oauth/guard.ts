@@ -1,7 +1,7 @@
 /** Stands before a protected resource: bearer token to caller, or the challenge that tells a client how to get one. */
 
 import type { Caller, Exchange, Middleware } from '../router/handler.ts';
-import type { AccessTokenClaims, AccessTokens } from './access-token.ts';
+import { type AccessTokenClaims, type AccessTokens, tokenForm } from './access-token.ts';
 import { mayUse } from './allow.ts';
 import { OAuthError } from './errors.ts';
 import { resourceMetadataUrl } from './metadata.ts';
@@ -21,13 +21,19 @@ export function guard(check: Check, resource: ProtectedResource): Middleware {
   return (next) => async (exchange) => next({ ...exchange, caller: await check(exchange, resource) });
 }
 
+/** What never changes while the resource is guarded: its challenge, and whom verified claims let in. */
+interface Door {
+  readonly refuse: Challenge;
+  readonly admitted: WeakMap<AccessTokenClaims, Caller>;
+}
+
 export function checks({ accessTokens, bareNames }: GuardParts): Check {
-  const challenges = new Map<ProtectedResource, Challenge>();
-  function challengeOf(resource: ProtectedResource): Challenge {
-    let found = challenges.get(resource);
+  const doors = new Map<ProtectedResource, Door>();
+  function doorOf(resource: ProtectedResource): Door {
+    let found = doors.get(resource);
     if (!found) {
-      found = challenge(resource);
-      challenges.set(resource, found);
+      found = { refuse: challenge(resource), admitted: new WeakMap() };
+      doors.set(resource, found);
     }
     return found;
   }
@@ -36,18 +42,15 @@ export function checks({ accessTokens, bareNames }: GuardParts): Check {
     try {
       return await accessTokens.verify(token);
     } catch (error) {
-      if (error instanceof OAuthError) throw refuse('invalid_token', error.description, { cause: error.cause });
-      throw error;
+      if (!(error instanceof OAuthError)) throw error;
+      if (!tokenForm.test(token)) {
+        throw refuse('invalid_request', 'The Authorization header does not hold one access token');
+      }
+      throw refuse('invalid_token', error.description, { cause: error.cause });
     }
   }
 
-  return async (exchange, resource) => {
-    const { notes } = exchange;
-    notes.step = 'call';
-    const refuse = challengeOf(resource);
-    const claims = await verified(presented(exchange, refuse), refuse);
-    notes.clientId = claims.clientId;
-    notes.username = claims.username;
+  function admit(claims: AccessTokenClaims, resource: ProtectedResource, refuse: Challenge): Caller {
     // RFC 9068 §4, RFC 8707 §2: a token for one resource opens no other.
     if (!claims.audience.includes(resource.identifier)) {
       throw refuse('invalid_token', 'The access token is for another resource');
@@ -68,31 +71,50 @@ export function checks({ accessTokens, bareNames }: GuardParts): Check {
       throw refuse('insufficient_scope', `The access token lacks the scope ${lacking.join(' ')}`);
     }
     return caller;
+  }
+
+  return async (exchange, resource) => {
+    const { notes } = exchange;
+    notes.step = 'call';
+    const { refuse, admitted } = doorOf(resource);
+    const claims = await verified(presented(exchange, refuse), refuse);
+    notes.clientId = claims.clientId;
+    notes.username = claims.username;
+    const known = admitted.get(claims);
+    if (known !== undefined) return known;
+    const caller = admit(claims, resource, refuse);
+    admitted.set(claims, caller);
+    return caller;
   };
 }
 
 /** An access token from the one place it may be in. */
-function presented(exchange: Exchange, refuse: Challenge): string {
-  const headers = exchange.req.headersDistinct.authorization ?? [];
-  const inQuery = new URLSearchParams(exchange.query).has('access_token');
+function presented({ req, query, notes }: Exchange, refuse: Challenge): string {
+  const { authorization } = req.headers;
+  const inQuery = query !== '' && new URLSearchParams(query).has('access_token');
   // RFC 6750 §3.1: more than one token, or one token in more than one place, is a malformed request.
-  if (headers.length > 1 || (inQuery && headers.length > 0)) {
+  if (authorization !== undefined && (inQuery || isRepeated(req.rawHeaders, 'authorization'))) {
     throw refuse('invalid_request', 'Send one access token, in one Authorization header');
   }
   // OAuth 2.1 §5.1: never in the query, where logs and histories keep it.
   if (inQuery) throw refuse('invalid_request', 'The access token belongs in the Authorization header', { status: 401 });
   // RFC 9110 §11.1: the scheme's case does not matter.
-  const [, scheme = '', rest = ''] = /^(\S*)[ \t]*(.*)$/.exec(headers[0] ?? '') ?? [];
+  const [, scheme = '', rest = ''] = /^(\S*)[ \t]*(.*)$/.exec(authorization ?? '') ?? [];
   // RFC 6750 §3: a request without a token is told nothing of an error.
   if (scheme.toLowerCase() !== 'bearer' || rest === '') {
-    exchange.notes.step = 'challenge';
+    notes.step = 'challenge';
     throw refuse(undefined, 'An access token is needed');
   }
-  // RFC 6750 §2.1.
-  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(rest)) {
-    throw refuse('invalid_request', 'The Authorization header does not hold one access token');
-  }
   return rest;
+}
+
+/** Node keeps the first of several. */
+function isRepeated(rawHeaders: readonly string[], name: string): boolean {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === name.length && rawHeaders[at]?.toLowerCase() === name) count++;
+  }
+  return count > 1;
 }
 
 type ChallengeError = 'invalid_request' | 'invalid_token' | 'insufficient_scope';

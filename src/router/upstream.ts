@@ -84,14 +84,8 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     },
     async service(exchange) {
       const { req, res } = exchange;
-<<<<<<< HEAD
       exchange.notes.upstream = socketPath ?? endpoint.origin;
-      const gone = new AbortController();
-      res.once('close', () => gone.abort(new Error('the client has gone')));
-=======
-      noteUpstream(req, socketPath ?? endpoint.origin);
       const client = clientOf(res);
->>>>>>> ce7523c (router: no AbortController, error and header object for each proxied request)
       const isEndpoint = passed.as === 'endpoint';
       if (isEndpoint && req.method === 'GET') {
         listening.add(res);

@@ -6,9 +6,13 @@ import { type Store, StoreUnavailable } from './store.ts';
 export const graceTime = 10_000;
 const mostRemembered = 10_000;
 
+/** Milliseconds in which a key that is read again does not move to the end of the line. */
+const settled = 1000;
+
 interface Read {
-  readonly value: unknown;
-  readonly at: number;
+  value: unknown;
+  at: number;
+  readonly since: number;
 }
 
 /** Remembers `kind` of records. The store is asked every time; only where it cannot answer is the memory used. */
@@ -17,9 +21,16 @@ export function rememberingReads(store: Store, kind: string): Store {
   const reads = new Map<string, Read>();
 
   function remember(key: string, value: unknown): void {
+    const at = Date.now();
+    const known = reads.get(key);
+    if (known !== undefined && value !== undefined && at - known.since < settled) {
+      known.value = value;
+      known.at = at;
+      return;
+    }
     reads.delete(key);
     if (value === undefined) return;
-    reads.set(key, { value, at: Date.now() });
+    reads.set(key, { value, at, since: at });
     if (reads.size <= mostRemembered) return;
     const [oldest = ''] = reads.keys();
     reads.delete(oldest);
