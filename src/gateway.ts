@@ -33,6 +33,8 @@ export interface Gateway extends AsyncDisposable {
   status(): Promise<GatewayStatus>;
   /** How far clients came on their way to a call, the latest first. */
   timeline(): readonly Trail[];
+  /** All that it keeps, unsealed: for backups. */
+  readonly store: Store;
   /** Of the configuration at work. */
   readonly administration: Administration;
   /** Orders now from the ACME issuer; for every host where none is named. Rejects with the first problem and its mend. */
@@ -142,6 +144,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       return tls?.rootFile;
     },
     status,
+    store,
     timeline: clientTimeline.trails,
     get administration() {
       return (plan ?? first).administration;

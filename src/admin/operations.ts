@@ -7,7 +7,8 @@ import { clientMetadata } from '../oauth/client-metadata.ts';
 import type { Client } from '../oauth/clients.ts';
 import type { Grant } from '../oauth/grants.ts';
 import { refusal } from '../router/handler.ts';
-import type { Asked, Operations } from './socket.ts';
+import { recordOperations } from './records.ts';
+import { type Operations, read } from './socket.ts';
 
 export interface OperationsParts {
   readonly gateway: Gateway;
@@ -56,6 +57,7 @@ export function operations({ gateway, reload }: OperationsParts): Operations {
       return { reloaded: true };
     },
     ...clientOperations(gateway),
+    ...recordOperations(gateway.store),
     'GET /users': async () => ({ users: await gateway.administration.users.list() }),
     'POST /users': async (asked) => {
       const { name, hash, replace } = read(newUser, asked);
@@ -148,11 +150,4 @@ function infoOf({ secretHash: _, ...client }: Client, grants: readonly Grant[]):
       ...(usedAt !== undefined && { usedAt }),
     })),
   };
-}
-
-function read<T>(schema: z.ZodType<T>, { body }: Asked): T {
-  const { success, data, error } = schema.safeParse(body);
-  if (success) return data;
-  const [issue] = error.issues;
-  throw refusal(400, 'invalid_request', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`);
 }

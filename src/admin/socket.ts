@@ -4,6 +4,9 @@ import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
 import type { Log } from '../log.ts';
 import { Refusal, refusal } from '../router/handler.ts';
 
@@ -14,8 +17,8 @@ export interface Asked {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** By `METHOD /path`; a last segment `*` stands for any name. What it answers is sent as JSON. */
-export type Operations = Readonly<Record<string, (asked: Asked) => Promise<object> | object>>;
+/** By `METHOD /path`; a last segment `*` stands for any name. What it answers is sent as JSON, or line by line. */
+export type Operations = Readonly<Record<string, (asked: Asked) => Promise<object> | object | AsyncIterable<string>>>;
 
 export const adminSocketPath = (stateDir: string): string => join(stateDir, 'admin.sock');
 
@@ -31,7 +34,9 @@ export async function openAdminSocket(path: string, operations: Operations, log:
   const server = createServer((req, res) => {
     void answer(req, operations)
       .catch((error: unknown) => failure(error, log))
-      .then(({ status, body }) => send(res, status, body));
+      .then(({ status, body }) => send(res, status, body))
+      // Who asked sees an answer that breaks off.
+      .catch((error: unknown) => log.warn('admin operation broke off', { error }));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new Error(`cannot listen on ${path}: ${error.message}`, { cause: error })));
@@ -62,6 +67,14 @@ async function removeStale(path: string): Promise<void> {
   });
   if (code === 'answered') throw new Error(`${path}: another gateway answers there; give this one its own stateDir`);
   if (code === 'ECONNREFUSED') unlinkSync(path);
+}
+
+/** The body as an operation wants it, or its refusal. */
+export function read<T>(schema: z.ZodType<T>, { body }: Asked): T {
+  const { success, data, error } = schema.safeParse(body);
+  if (success) return data;
+  const [issue] = error.issues;
+  throw refusal(400, 'invalid_request', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`);
 }
 
 async function answer(req: IncomingMessage, operations: Operations): Promise<{ status: number; body: object }> {
@@ -113,7 +126,8 @@ function failure(error: unknown, log: Log): { status: number; body: object } {
   return { status: 500, body: { error: 'failed', error_description: text } };
 }
 
-function send(res: ServerResponse, status: number, body: object): void {
+async function send(res: ServerResponse, status: number, body: object): Promise<void> {
   res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' });
-  res.end(JSON.stringify(body));
+  if (Symbol.asyncIterator in body) await pipeline(Readable.from(body as AsyncIterable<string>), res);
+  else res.end(JSON.stringify(body));
 }

@@ -1,7 +1,7 @@
 /** Asks the running gateway by its admin socket. */
 
 import { existsSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
 import { adminSocketPath } from '../admin/socket.ts';
 import { defaultFile } from '../config.ts';
@@ -19,26 +19,41 @@ export async function askGateway(
   path: string,
   body?: object,
 ): Promise<unknown> {
-  const stateDir = stateDirOf(options);
-  const socketPath = adminSocketPath(stateDir);
+  let answer = '';
+  for await (const part of answered(options, method, path, body)) answer += part;
+  return JSON.parse(answer);
+}
+
+/** The same for what is answered line by line. */
+export async function* linesOfGateway(options: GatewayOptions, path: string): AsyncIterable<string> {
+  let rest = '';
+  for await (const part of answered(options, 'GET', path)) {
+    const lines = (rest + part).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+async function* answered(options: GatewayOptions, method: string, path: string, body?: object): AsyncIterable<string> {
+  const socketPath = adminSocketPath(stateDirOf(options));
   const text = body === undefined ? '' : JSON.stringify(body);
-  const { status, answer } = await new Promise<{ status: number; answer: string }>((done, reject) => {
-    const headers = { host: 'admin', 'content-length': Buffer.byteLength(text) };
-    const asked = request({ socketPath, method, path, headers }, async (response) => {
-      try {
-        const chunks: Buffer[] = [];
-        for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
-        done({ status: response.statusCode ?? 0, answer: Buffer.concat(chunks).toString('utf8') });
-      } catch (cause) {
-        reject(new Error('the gateway ended before it had answered', { cause }));
-      }
-    });
-    asked.on('error', (cause: NodeJS.ErrnoException) => reject(new Error(unreached(cause, socketPath), { cause })));
-    asked.end(text);
-  });
-  const value = JSON.parse(answer) as { error_description?: string };
-  if (status !== 200) throw new Error(value.error_description ?? `the gateway answered ${status}`);
-  return value;
+  const headers = { host: 'admin', 'content-length': Buffer.byteLength(text) };
+  const { promise, resolve: done, reject } = Promise.withResolvers<IncomingMessage>();
+  request({ socketPath, method, path, headers }, done)
+    .on('error', (cause: NodeJS.ErrnoException) => reject(new Error(unreached(cause, socketPath), { cause })))
+    .end(text);
+  const response = await promise;
+  let refused = '';
+  try {
+    for await (const part of response.setEncoding('utf8') as AsyncIterable<string>)
+      if (response.statusCode === 200) yield part;
+      else refused += part;
+  } catch (cause) {
+    throw new Error('the gateway ended before it had answered', { cause });
+  }
+  if (response.statusCode === 200) return;
+  const { error_description } = JSON.parse(refused) as { error_description?: string };
+  throw new Error(error_description ?? `the gateway answered ${response.statusCode}`);
 }
 
 function unreached({ code, message }: NodeJS.ErrnoException, socketPath: string): string {

@@ -27,6 +27,9 @@ const momentary = new Set([
   'tls-ticket-keys',
 ]);
 
+/** As much of a store as a backup needs. */
+export type KeptRecords = Pick<Store, 'keys' | 'records' | 'set' | 'delete'> & AsyncDisposable;
+
 const kindOf = (key: string) => key.slice(0, key.indexOf(':'));
 
 interface Heading {
@@ -36,7 +39,7 @@ interface Heading {
 }
 
 /** Lines with their ends: a heading, the records, and their number. Private keys are in the clear. */
-export async function* backupLines(store: Store): AsyncIterable<string> {
+export async function* backupLines(store: KeptRecords): AsyncIterable<string> {
   const heading: Heading = { format: 'mcp-gateway backup', version: 1, createdAt: new Date().toISOString() };
   yield `${JSON.stringify(heading)}\n`;
   let records = 0;
@@ -63,7 +66,10 @@ export function readBackup(text: string): StoredRecord[] {
 }
 
 /** Writes what has not ended meanwhile. Answers how many of each kind. */
-export async function restoreRecords(store: Store, records: readonly StoredRecord[]): Promise<Map<string, number>> {
+export async function restoreRecords(
+  store: KeptRecords,
+  records: readonly StoredRecord[],
+): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for (const { key, value, endsAt } of records) {
     // Absolute times: an old backup does not lengthen anything's life.
@@ -76,12 +82,12 @@ export async function restoreRecords(store: Store, records: readonly StoredRecor
 }
 
 /** Whether it has nothing yet that a restore could clash with. */
-export async function isFresh(store: Store): Promise<boolean> {
+export async function isFresh(store: KeptRecords): Promise<boolean> {
   for await (const key of store.keys('')) if (!momentary.has(kindOf(key))) return false;
   return true;
 }
 
-export async function clear(store: Store): Promise<void> {
+export async function clear(store: KeptRecords): Promise<void> {
   for await (const key of store.keys('')) if (kindOf(key) !== 'store-key') await store.delete(key);
 }
 

@@ -1,6 +1,6 @@
 /** The store of one host: a SQLite file, synced to disk before anything is promised. */
 
-import type { SQLOutputValue } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from './database-file.ts';
 import { groupCommit, unavailable } from './group-commit.ts';
 import { jsonText } from './json-text.ts';
@@ -12,6 +12,7 @@ const sweptAtOnce = 500;
 const keysAtOnce = 500;
 
 const alive = '(ends_at is null or ends_at > :now)';
+const listed = `select * from records where key >= :key and ${alive} order by key`;
 const upsert = `insert into records (key, value, ends_at) values (:key, :value, :end)
   on conflict (key) do update set value = excluded.value, ends_at = excluded.ends_at`;
 
@@ -29,8 +30,8 @@ export function fileStore(path: string): Store {
     renew: database.prepare(`update records set value = :value, ends_at = :end where key = :key and ${alive}`),
     count: database.prepare('update records set value = :value where key = :key'),
     delete: database.prepare(`delete from records where key = :key and ${alive}`),
-    from: database.prepare(`select * from records where key >= :key and ${alive} order by key limit ${keysAtOnce}`),
-    after: database.prepare(`select * from records where key > :key and ${alive} order by key limit ${keysAtOnce}`),
+    from: database.prepare(`select key from records where key >= :key and ${alive} order by key limit ${keysAtOnce}`),
+    after: database.prepare(`select key from records where key > :key and ${alive} order by key limit ${keysAtOnce}`),
     expired: database.prepare('select 1 from records where ends_at <= :now limit 1'),
     sweep: database.prepare(`delete from records where key in
       (select key from records where ends_at <= :now order by ends_at limit ${sweptAtOnce})`),
@@ -57,7 +58,7 @@ export function fileStore(path: string): Store {
     return row === undefined ? undefined : JSON.parse(String(row.value));
   }
 
-  async function* rows(prefix: string): AsyncIterable<Record<string, SQLOutputValue>> {
+  async function* keys(prefix: string): AsyncIterable<string> {
     let query = statements.from;
     let key = prefix;
     for (;;) {
@@ -65,7 +66,7 @@ export function fileStore(path: string): Store {
       for (const row of page) {
         key = String(row.key);
         if (!key.startsWith(prefix)) return;
-        yield row;
+        yield key;
       }
       if (page.length < keysAtOnce) return;
       query = statements.after;
@@ -112,13 +113,16 @@ export function fileStore(path: string): Store {
         return former + 1;
       });
     },
-    async *keys(prefix) {
-      for await (const { key } of rows(prefix)) yield String(key);
-    },
+    keys,
     async *records(prefix) {
-      for await (const { key, value, ends_at } of rows(prefix)) {
-        const endsAt = ends_at === null ? {} : { endsAt: Number(ends_at) };
-        yield { key: String(key), value: JSON.parse(String(value)), ...endsAt };
+      // A reader of its own sees the file as it was when it began, whatever is written meanwhile.
+      using reader = read(() => new DatabaseSync(path, { readOnly: true }));
+      const rows = read(() => reader.prepare(listed).iterate({ key: prefix, now: Date.now() }));
+      for (;;) {
+        const { done, value: row } = read(() => rows.next());
+        if (done || row === undefined || !String(row.key).startsWith(prefix)) return;
+        const endsAt = row.ends_at === null ? {} : { endsAt: Number(row.ends_at) };
+        yield { key: String(row.key), value: JSON.parse(String(row.value)), ...endsAt };
       }
     },
     async [Symbol.asyncDispose]() {

@@ -130,10 +130,10 @@ export function memoryStore({ limit = 2 ** 28, counterLimit = 2 ** 25 }: MemoryS
     },
     keys,
     async *records(prefix) {
-      for await (const key of keys(prefix)) {
-        const { value, endsAt = 0 } = live(key) ?? {};
-        if (value !== undefined) yield { key, value, ...(Number.isFinite(endsAt) && { endsAt }) };
-      }
+      mustBeOpen();
+      for (const [key, { value, endsAt }] of [...entries])
+        if (key.startsWith(prefix) && endsAt > Date.now())
+          yield { key, value, ...(Number.isFinite(endsAt) && { endsAt }) };
     },
     async [Symbol.asyncDispose]() {
       open = false;

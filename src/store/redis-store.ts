@@ -3,7 +3,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import { jsonText } from './json-text.ts';
 import { plainly, type RedisClient } from './redis-client.ts';
-import { type Store, StoreUnavailable } from './store.ts';
+import { type Store, type StoredRecord, StoreUnavailable } from './store.ts';
 import { endOf } from './time-to-live.ts';
 
 /** Milliseconds to wait for a lost connection; short of that a fail-over is a delay, beyond it a fault. */
@@ -49,10 +49,18 @@ export function redisStore(client: RedisClient, prefix: string): Store {
     }
   }
 
-  async function* pages(wanted: string): AsyncIterable<string[]> {
+  async function* unseen(wanted: string, seen: Set<string>): AsyncIterable<StoredRecord> {
+    const read = (key: string) =>
+      ask(() => client.eval(readScript, 1, prefix + key)) as Promise<[string | null, number]>;
+    for await (const page of pages(wanted, seen))
+      for (const [index, [text, left]] of (await Promise.all(page.map(read))).entries())
+        if (text !== null)
+          yield { key: page[index] ?? '', value: JSON.parse(text), ...(left >= 0 && { endsAt: Date.now() + left }) };
+  }
+
+  /** `seen` takes the keys that have been answered: SCAN may name one twice. */
+  async function* pages(wanted: string, seen: Set<string>): AsyncIterable<string[]> {
     const pattern = `${(prefix + wanted).replace(/[\\*?[\]]/g, '\\$&')}*`;
-    // SCAN may name a key twice.
-    const seen = new Set<string>();
     const nodes = await ask(async () => (client instanceof Cluster ? client.nodes('master') : [client as Redis]));
     for (const node of nodes) {
       let cursor = '0';
@@ -91,17 +99,13 @@ export function redisStore(client: RedisClient, prefix: string): Store {
       return Number(await ask(() => client.eval(countScript, 1, prefix + key, life)));
     },
     async *keys(wanted) {
-      for await (const page of pages(wanted)) yield* page;
+      for await (const page of pages(wanted, new Set())) yield* page;
     },
     async *records(wanted) {
-      for await (const page of pages(wanted)) {
-        const read = (key: string) =>
-          ask(() => client.eval(readScript, 1, prefix + key)) as Promise<[string | null, number]>;
-        for (const [index, [text, left]] of (await Promise.all(page.map(read))).entries()) {
-          if (text === null) continue;
-          yield { key: page[index] ?? '', value: JSON.parse(text), ...(left >= 0 && { endsAt: Date.now() + left }) };
-        }
-      }
+      const seen = new Set<string>();
+      yield* unseen(wanted, seen);
+      // What took the place of another while that look was under way.
+      yield* unseen(wanted, seen);
     },
     async [Symbol.asyncDispose]() {
       if (!open) return;

@@ -27,7 +27,10 @@ export interface Store extends AsyncDisposable {
   increment(key: string, ttl: number): Promise<number>;
   /** Live keys with this prefix, in no order; keys written meanwhile may or may not appear. */
   keys(prefix: string): AsyncIterable<string>;
-  /** Live records whole, as `keys` lists them: for backups. */
+  /**
+   * Live records whole. `memory:` and `file:` answer them as they are at one moment; in `redis:` what takes another's place
+   * meanwhile, as refresh tokens do, is answered too.
+   */
   records(prefix: string): AsyncIterable<StoredRecord>;
 }
 

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { freePort } from '../support/free-port.ts';
 import { knock, postForm, refresh, signedIn, testGateway } from '../support/oauth-client.ts';
-import { runProgram } from '../support/program.ts';
+import { runProgram, startProgram } from '../support/program.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -13,6 +15,8 @@ const storeKey = 'a key for tests, thirty-two letters at least';
 
 interface Desk extends AsyncDisposable {
   readonly path: (name: string) => string;
+  /** What every configuration here has. */
+  readonly inState: { readonly stateDir: string; readonly mcpServers: object };
   /** A configuration file with this store. */
   readonly config: (store: string, key?: string) => string;
   readonly run: (...words: string[]) => ReturnType<typeof runProgram>;
@@ -20,13 +24,15 @@ interface Desk extends AsyncDisposable {
 
 async function desk(): Promise<Desk> {
   const directory = await temporaryDirectory();
+  const inState = { stateDir: join(directory.path, 'state'), mcpServers: {} };
   let configs = 0;
   return {
     path: (name) => join(directory.path, name),
+    inState,
     config(store, key = storeKey) {
       configs += 1;
       const file = join(directory.path, `config-${configs}.json`);
-      writeFileSync(file, JSON.stringify({ store, storeKey: key, mcpServers: {} }));
+      writeFileSync(file, JSON.stringify({ ...inState, store, storeKey: key }));
       return file;
     },
     run: (...words) => runProgram(words, { cwd: directory.path }),
@@ -34,7 +40,7 @@ async function desk(): Promise<Desk> {
   };
 }
 
-test('a backup moves all that was promised from file to Redis to another file under another key', {
+test('a backup moves all that was promised from file to Redis to the memory of a running gateway to a file under another key', {
   skip: missing,
 }, async () => {
   await using at = await desk();
@@ -54,17 +60,33 @@ test('a backup moves all that was promised from file to Redis to another file un
   for (const token of [kept.tokens.access_token, kept.tokens.refresh_token]) assert.ok(!text.includes(token));
   assert.doesNotMatch(text, /"sealed"/);
   const otherKey = `another ${storeKey}`;
-  for (const [verb, config, file] of [
+  await using memory = await startProgram({ config: { ...at.inState, store: 'memory:' } });
+  for (const [verb, config, ...words] of [
     ['restore', at.config(redis.url), 'one.backup'],
     ['backup', at.config(redis.url), 'two.backup'],
-    ['restore', at.config(last, otherKey), 'two.backup'],
+    // It has made keys of its own.
+    ['restore', at.config('memory:'), 'two.backup', '--replace'],
+    ['backup', at.config('memory:'), 'three.backup'],
+    ['restore', at.config(last, otherKey), 'three.backup'],
   ] as const) {
-    const { code, stderr } = await at.run(verb, '-c', config, file);
+    const { code, stderr } = await at.run(verb, '-c', config, ...words);
     assert.equal(code, 0, stderr);
   }
+  assert.equal(statSync(at.path('three.backup')).mode & 0o777, 0o600);
   await using gateway = await testGateway({ store: last, storeKey: otherKey, ...origin });
   assert.equal((await knock(gateway.url, kept.tokens.access_token)).status, 400, 'let in, without a session');
   assert.equal((await refresh(gateway.url, kept.clientId, kept.tokens.refresh_token)).status, 200);
+  const keysAt = async (url: string) => (await fetch(`${url}/jwks`)).json();
+  const keys = await keysAt(gateway.url);
+  while (!isDeepStrictEqual(await keysAt(memory.url), keys)) await wait(20);
+});
+
+test('a backup of memory asks the gateway that runs, and says so where none does', async () => {
+  await using at = await desk();
+  const { code, stderr } = await at.run('backup', '-c', at.config('memory:'), 'none.backup');
+  assert.equal(code, 1);
+  assert.match(stderr, /no gateway runs here/);
+  assert.throws(() => statSync(at.path('none.backup')), /ENOENT/);
 });
 
 test('what is restored replaces nothing unasked, and a backup that is damaged or ended changes nothing', async () => {
