@@ -42,6 +42,8 @@ export interface CertificateRow {
   /** ISO 8601, where it renews by itself. */
   readonly renewAt?: string;
   readonly problem?: string;
+  /** ISO 8601, where a try failed. */
+  readonly nextTry?: string;
 }
 
 export interface ServerStatus extends PublishedServer {
@@ -92,7 +94,14 @@ export async function gatewayStatus(sources: StatusSources): Promise<GatewayStat
   };
 }
 
-export function certificateRow({ host, issuer, notAfter, renewAt, problem }: CertificateStatus): CertificateRow {
+export function certificateRow({
+  host,
+  issuer,
+  notAfter,
+  renewAt,
+  problem,
+  nextTry,
+}: CertificateStatus): CertificateRow {
   return {
     host,
     ...(issuer !== undefined && { issuer }),
@@ -102,6 +111,7 @@ export function certificateRow({ host, issuer, notAfter, renewAt, problem }: Cer
     }),
     ...(renewAt !== undefined && { renewAt: new Date(renewAt).toISOString() }),
     ...(problem !== undefined && { problem }),
+    ...(nextTry !== undefined && { nextTry: new Date(nextTry).toISOString() }),
   };
 }
 

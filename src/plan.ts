@@ -275,7 +275,7 @@ function hostRule(publicUrl: URL): string {
   return all.length === 1 ? all.join('') : `(${all.join(' || ')})`;
 }
 
-/** The hosts that the gateway is reached by, each once. */
+/** The hosts that the gateway is reached by, each once; `*.example.com` for those that a router has by a pattern. */
 export function hostsOf({ publicUrl, mcpServers, routers }: GatewayConfig): string[] {
   const own = Object.values(mcpServers).flatMap(({ enabled, host }) =>
     enabled && host !== undefined ? [host.toLowerCase()] : [],

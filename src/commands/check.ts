@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { type GatewayConfig, loadConfig } from '../config.ts';
+import { certificateFiles, certificatesInService } from '../doctor/certificates.ts';
 import { clientsAtFront, clientsAtTrial } from '../doctor/clients.ts';
-import type { Finding } from '../doctor/finding.ts';
-import { certificateFiles, portsFree, stateDirWritable } from '../doctor/machine.ts';
+import { type Finding, warning } from '../doctor/finding.ts';
+import { portsFree, stateDirWritable } from '../doctor/machine.ts';
 import { network } from '../doctor/network.ts';
 import { routeTable, startGateway } from '../gateway.ts';
+import type { CertificateRow } from '../gateway-status.ts';
 import { silent } from '../log.ts';
 import { isStdio } from '../mcp/config.ts';
+import { askGateway } from './admin-client.ts';
 import { printSentences } from './table.ts';
 
 export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
@@ -19,6 +22,7 @@ export async function check(options: { config?: string; offline?: true; json?: t
   const findings: Finding[] = [{ what: 'configuration', verdict: 'ok', detail: 'valid' }, ...nobodyGetsIn(config)];
   findings.push(...commandsOnPath(config), ...(await routersAtWork(config)));
   findings.push(...stateDirWritable(config), ...certificateFiles(config));
+  findings.push(...(await certificatesOf(config)));
   if (!options.offline) {
     findings.push(...(await portsFree(config)), ...(await network(config)));
     const servers = await initializeEach(config);
@@ -35,6 +39,19 @@ export async function check(options: { config?: string; offline?: true; json?: t
     );
   const faults = findings.filter(({ verdict }) => verdict === 'fault').length;
   if (faults > 0) throw new Error(`check found ${faults === 1 ? 'one fault' : `${faults} faults`}`);
+}
+
+/** The running gateway alone knows them; where none runs there is nothing to say yet. */
+async function certificatesOf({ tls, stateDir }: GatewayConfig): Promise<Finding[]> {
+  if (tls?.acme === undefined || stateDir === undefined) return [];
+  try {
+    const answer = await askGateway({ stateDir }, 'GET', '/certificates');
+    return certificatesInService((answer as { certificates: CertificateRow[] }).certificates);
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ECONNREFUSED' ? [] : [warning('certificates of tls.acme', message)];
+  }
 }
 
 /** Fail closed is right and still a surprise: an empty allow list admits nobody. */

@@ -4,7 +4,7 @@ import type { ToldStatus } from '../admin/operations.ts';
 import type { CertificateRow } from '../gateway-status.ts';
 import { askGateway, type GatewayOptions } from './admin-client.ts';
 import { readableDate, readableSize, readableTime } from './readable.ts';
-import { printTable } from './table.ts';
+import { printSentences, printTable } from './table.ts';
 import { printTimeline } from './timeline.ts';
 
 export async function status(options: GatewayOptions & { json?: true; timeline?: true }): Promise<void> {
@@ -70,14 +70,19 @@ function print(found: ToldStatus): void {
 }
 
 export function printCertificates(certificates: readonly CertificateRow[]): void {
-  printTable(
-    ['CERTIFICATE OF', 'DAYS LEFT', 'EXPIRES', 'ISSUER', 'PROBLEM'],
-    certificates.map(({ host, daysLeft, notAfter, issuer, problem }) => [
+  printSentences(
+    ['CERTIFICATE OF', 'DAYS LEFT', 'EXPIRES', 'RENEWS', 'ISSUER', 'PROBLEM'],
+    certificates.map(({ host, daysLeft, notAfter, renewAt, issuer, problem, nextTry }) => [
       host,
       daysLeft === undefined ? '-' : String(daysLeft),
       notAfter === undefined ? '-' : readableDate(notAfter),
+      renewAt === undefined ? '-' : readableDate(renewAt),
       issuer ?? '-',
-      problem ?? '',
+      problem === undefined
+        ? notAfter === undefined
+          ? 'is being ordered'
+          : ''
+        : `${problem}${nextTry === undefined ? '' : `; next try ${readableDate(nextTry)}`}`,
     ]),
   );
 }

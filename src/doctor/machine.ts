@@ -1,15 +1,10 @@
-/** Probes of this machine: ports, the state directory, certificate files. Nothing is changed. */
+/** Probes of this machine: ports, the state directory. Nothing is changed. */
 
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { GatewayConfig } from '../config.ts';
-import { hostsOf } from '../plan.ts';
-import { type Certificate, covers, readCertificate } from '../tls/certificate.ts';
 import { type Finding, fault, ok, reasonOf, warning } from './finding.ts';
-
-/** Days before its end from which a certificate that nobody renews is worth a word. */
-const soon = 14;
 
 export async function portsFree({ entrypoints }: GatewayConfig): Promise<Finding[]> {
   const addresses = Object.entries(entrypoints).map(([name, { listen }]) => ({ name, listen }));
@@ -53,37 +48,4 @@ export function stateDirWritable({ stateDir }: GatewayConfig): Finding[] {
   } catch (error) {
     return [fault(what, `${reasonOf(error).text}; give it to the user who runs the gateway, or choose another`)];
   }
-}
-
-export function certificateFiles(config: GatewayConfig): Finding[] {
-  const files = config.tls?.files ?? [];
-  const all = files.map(({ cert, key }, index): { finding: Finding; certificate?: Certificate } => {
-    const what = `tls.files[${index}] ${cert}`;
-    try {
-      const certificate = readCertificate(readFileSync(cert, 'utf8'), readFileSync(key, 'utf8'));
-      const days = Math.floor((certificate.notAfter - Date.now()) / 86_400_000);
-      const until = new Date(certificate.notAfter).toISOString().slice(0, 10);
-      const finding =
-        certificate.notBefore > Date.now()
-          ? fault(what, `is good only from ${new Date(certificate.notBefore).toISOString()} on; set the clock right`)
-          : days < 0
-            ? fault(what, `expired on ${until}; put a new one in its place, it is reread by itself`)
-            : days < soon
-              ? warning(what, `expires in ${days} days, on ${until}; put a new one in its place`)
-              : ok(what, `good until ${until}, for ${certificate.names.join(', ')}`);
-      return { finding, certificate };
-    } catch (error) {
-      const finding = fault(what, `${reasonOf(error).text}; name a PEM certificate and its own key`);
-      return { finding };
-    }
-  });
-  const findings = all.map(({ finding }) => finding);
-  if (files.length === 0 || config.tls?.acme !== undefined || config.tls?.internal) return findings;
-  const uncovered = hostsOf(config).filter(
-    (host) => !all.some(({ certificate }) => certificate !== undefined && covers(certificate, host)),
-  );
-  return [
-    ...findings,
-    ...uncovered.map((host) => fault(`certificate of ${host}`, 'no file of tls.files covers it; add one, or tls.acme')),
-  ];
 }

@@ -8,6 +8,7 @@ import { type GatewayConfig, isLoopback } from '../config.ts';
 import { silent } from '../log.ts';
 import { hostsOf } from '../plan.ts';
 import { openStore } from '../store/open-store.ts';
+import type { IssuerConfig } from '../tls/config.ts';
 import { type Finding, fault, ok, reasonOf, warning } from './finding.ts';
 
 /** Milliseconds for each answer. */
@@ -19,12 +20,14 @@ const skewNoticed = 30;
 const skewHarmful = 120;
 
 export async function network(config: GatewayConfig): Promise<Finding[]> {
-  const all = await Promise.all([names(config), storeReachable(config), acmeDirectory(config), githubApp(config)]);
+  const all = await Promise.all([names(config), storeReachable(config), acmeDirectories(config), githubApp(config)]);
   return all.flat();
 }
 
 async function names(config: GatewayConfig): Promise<Finding[]> {
-  const hosts = hostsOf(config).filter((host) => !isLoopback(host) && isIP(host.replace(/^\[|\]$/g, '')) === 0);
+  const hosts = hostsOf(config).filter(
+    (host) => !host.startsWith('*') && !isLoopback(host) && isIP(host.replace(/^\[|\]$/g, '')) === 0,
+  );
   return Promise.all(
     hosts.map(async (host) => {
       const what = `DNS of ${host}`;
@@ -67,24 +70,48 @@ async function storeReachable(config: GatewayConfig): Promise<Finding[]> {
   }
 }
 
-async function acmeDirectory({ tls }: GatewayConfig): Promise<Finding[]> {
+async function acmeDirectories({ tls }: GatewayConfig): Promise<Finding[]> {
   if (tls?.acme === undefined) return [];
-  const { directory, caFile } = tls.acme;
+  const issuers = [
+    { path: 'tls.acme', issuer: tls.acme },
+    ...(tls.acme.fallback ? [{ path: 'tls.acme.fallback', issuer: tls.acme.fallback }] : []),
+  ];
+  return (await Promise.all(issuers.map(({ path, issuer }) => acmeDirectory(path, issuer)))).flat();
+}
+
+async function acmeDirectory(path: string, { directory, caFile, eab, profile }: IssuerConfig): Promise<Finding[]> {
   const what = `ACME directory ${directory}`;
   let agent: Agent | undefined;
   try {
     agent = new Agent(caFile === undefined ? {} : { connect: { ca: readFileSync(caFile, 'utf8') } });
     const response = await fetch(directory, { dispatcher: agent, signal: AbortSignal.timeout(patience) });
-    const body = (await response.json().catch(() => undefined)) as { newOrder?: unknown } | undefined;
+    const body = (await response.json().catch(() => undefined)) as Directory | undefined;
     // RFC 8555 §7.1.1.
     if (typeof body?.newOrder !== 'string')
-      return [fault(what, `answers ${response.status} and is no ACME directory; correct tls.acme.directory`)];
-    return [ok(what, 'answers'), ...clock('the ACME issuer', response.headers.get('date'))];
+      return [fault(what, `answers ${response.status} and is no ACME directory; correct ${path}.directory`)];
+    const skew = clock('the ACME issuer', response.headers.get('date'));
+    const { externalAccountRequired, profiles } = body.meta ?? {};
+    if (externalAccountRequired === true && eab === undefined)
+      return [fault(what, `wants an account you have with it; set ${path}.eab`), ...skew];
+    if (profile !== undefined && profiles !== undefined && !Object.hasOwn(profiles, profile)) {
+      const offered = Object.keys(profiles).join(', ');
+      return [fault(what, `knows no profile ${profile}, only ${offered}; correct ${path}.profile`), ...skew];
+    }
+    return [ok(what, 'answers'), ...skew];
   } catch (error) {
-    return [fault(what, `${reasonOf(error).text}; let this host connect to it, or correct tls.acme`)];
+    const { code, text } = reasonOf(error);
+    const untimely = code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED';
+    const mend = untimely ? 'set the clock of this machine right' : `let this host connect to it, or correct ${path}`;
+    return [fault(what, `${text}; ${mend}`)];
   } finally {
     await agent?.destroy();
   }
+}
+
+/** RFC 8555 §7.1.1 */
+interface Directory {
+  readonly newOrder?: unknown;
+  readonly meta?: { readonly externalAccountRequired?: unknown; readonly profiles?: object };
 }
 
 /**

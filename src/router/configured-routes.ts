@@ -38,10 +38,10 @@ export function configuredRoutes(routers: readonly RouterConfig[], parts: Routin
   });
 }
 
-/** The hosts that a router's rule names, for certificates and discovery; none where the rule is faulty. */
-export function hostsOfRule(rule: string): string[] {
+/** What a certificate for the hosts of a router's rule bears, wildcards too; none where the rule is faulty. */
+export function hostsOfRule(rule: string): readonly string[] {
   try {
-    return [...(compileRule(rule).hosts ?? [])].filter((host) => !host.startsWith('*'));
+    return compileRule(rule).names;
   } catch {
     return [];
   }

@@ -22,6 +22,8 @@ export interface PathKey {
 export interface Matcher {
   matches(request: RuleRequest): boolean;
   readonly host?: string;
+  /** Of a pattern for hosts: the wildcard that a certificate for them bears. */
+  readonly wildcard?: string;
   readonly path?: PathKey;
   readonly warning?: string;
 }
@@ -50,9 +52,11 @@ const kinds: readonly MatcherKind[] = [
     usage: 'HostRegexp(`^[a-z]+\\.example\\.com$`)',
     arity: [1, 1],
     build: ([pattern = '']) =>
-      withRegexp(pattern, (regexp) => ({
-        matches: ({ host }) => host.length <= longestHost && regexp.test(host),
-      })),
+      withRegexp(pattern, (regexp) => {
+        const wildcard = wildcardOf(pattern);
+        const matches = ({ host }: RuleRequest) => host.length <= longestHost && regexp.test(host);
+        return { matches, ...(wildcard !== undefined && { wildcard }) };
+      }),
   },
   {
     name: 'Path',
@@ -164,6 +168,12 @@ function host(value: string): Matcher | Fault {
     },
     host: `*.${name}`,
   };
+}
+
+/** Undefined where the pattern is not one label and then a name as it stands, such as `^[a-z]+\.example\.com$`. */
+function wildcardOf(pattern: string): string | undefined {
+  const parts = /^(?:\(\?i\))?\^(?:[^|()\\]|\\[wd]|\([^()\\]*\))+\\\.((?:[a-z0-9-]+\\\.)+[a-z0-9-]+)\$$/i.exec(pattern);
+  return parts?.[1] === undefined ? undefined : `*.${parts[1].replaceAll('\\', '').toLowerCase()}`;
 }
 
 function header(name: string, test: (value: string) => boolean): Matcher {

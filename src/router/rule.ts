@@ -9,6 +9,8 @@ export interface Rule {
   matches(request: RuleRequest): boolean;
   /** Host keys (`mcp.example.com`, `*.example.com`) one of which every matching request has; absent where the rule binds none. */
   readonly hosts?: ReadonlySet<string>;
+  /** What a certificate for the hosts that the rule names bears; empty where it names none. */
+  readonly names: readonly string[];
   /** Paths, or prefixes of paths, one of which every matching request has. */
   readonly paths?: readonly PathKey[];
   /** What works but may surprise: told by `check`. */
@@ -26,7 +28,14 @@ export function compileRule(text: string): Rule {
   const tree = parse(text, warnings);
   const hosts = hostsOf(tree);
   const paths = pathsOf(tree);
-  return { text, matches: predicate(tree), warnings, ...(hosts && { hosts }), ...(paths && { paths }) };
+  return {
+    text,
+    matches: predicate(tree),
+    warnings,
+    names: namesOf(tree),
+    ...(hosts && { hosts }),
+    ...(paths && { paths }),
+  };
 }
 
 /** Go's precedence, which Traefik inherits: `!` before `&&` before `||`. */
@@ -140,6 +149,11 @@ function hostsOf(node: Node): ReadonlySet<string> | undefined {
   const right = hostsOf(node.right);
   if (node.kind === 'and') return left && right ? (left.size <= right.size ? left : right) : (left ?? right);
   return left && right && new Set([...left, ...right]);
+}
+
+function namesOf(node: Node): readonly string[] {
+  if (node.kind === 'match') return [node.matcher.host ?? node.matcher.wildcard ?? []].flat();
+  return node.kind === 'not' ? [] : [...namesOf(node.left), ...namesOf(node.right)];
 }
 
 function pathsOf(node: Node): readonly PathKey[] | undefined {

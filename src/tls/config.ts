@@ -1,5 +1,6 @@
 /** The `tls` slice of the configuration. */
 
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration } from '../units.ts';
 
@@ -114,3 +115,10 @@ export type TlsConfig = z.output<typeof tlsConfig>;
 export type AcmeConfig = NonNullable<TlsConfig['acme']>;
 /** One ACME directory and what it wants to know. */
 export type IssuerConfig = Pick<AcmeConfig, 'directory' | 'caFile' | 'eab' | 'profile' | 'testDirectory'>;
+
+/** The names to order certificates for. RFC 8738 certifies addresses too; issuers that people use give names alone. */
+export function orderedHosts({ domains, challenge }: AcmeConfig, hosts: readonly string[]): readonly string[] {
+  const mayBeOrdered = (host: string) =>
+    host.startsWith('*.') ? challenge === 'dns-01' : host !== 'localhost' && isIP(host.replace(/^\[|\]$/g, '')) === 0;
+  return domains ?? hosts.filter(mayBeOrdered);
+}

@@ -18,6 +18,8 @@ const day = 86_400_000;
 /** Browsers accept leaves of a private authority for at most 825 days; a short one is made anew in passing. */
 const leafDays = 30;
 const rootDays = 3650;
+/** Milliseconds between looks at whether it is time. */
+const lookEvery = 60_000;
 
 type X509 = typeof import('@peculiar/x509');
 
@@ -32,15 +34,18 @@ export async function internalAuthority(
   x509.cryptoProvider.set(webcrypto);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const rootFile = join(directory, 'root.pem');
-  const root = await rootOf(x509, directory, rootFile);
+  let renewAt = 0;
   const renew = async () => {
-    const certificate = await leafFor(x509, root, hosts);
+    if (Date.now() < renewAt) return;
+    const certificate = await leafFor(x509, await rootOf(x509, directory, rootFile, log), hosts);
+    renewAt = Date.now() + (leafDays * day) / 3;
     changed([certificate]);
     log.info('internal certificate made', { hosts, until: new Date(certificate.notAfter).toISOString() });
   };
   await renew();
   const fault = (error: unknown) => log.error('internal certificate not renewed', { error });
-  const timer = setInterval(() => void renew().catch(fault), (leafDays * day) / 3).unref();
+  // Timers stand still while a laptop sleeps, certificates do not.
+  const timer = setInterval(() => void renew().catch(fault), lookEvery).unref();
   return { rootFile, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
@@ -49,19 +54,13 @@ interface Root {
   readonly keys: webcrypto.CryptoKeyPair;
 }
 
-async function rootOf(x509: X509, directory: string, rootFile: string): Promise<Root> {
+async function rootOf(x509: X509, directory: string, rootFile: string, log: Log): Promise<Root> {
   const keyFile = join(directory, 'root.key');
   if (existsSync(rootFile) && existsSync(keyFile)) {
     const certificate = new x509.X509Certificate(await readFile(rootFile, 'utf8'));
-    const der = x509.PemConverter.decodeFirst(await readFile(keyFile, 'utf8'));
-    const privateKey = await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign']);
-    return {
-      certificate,
-      keys: {
-        privateKey: privateKey,
-        publicKey: await certificate.publicKey.export(webcrypto),
-      },
-    };
+    if (certificate.notAfter.getTime() > Date.now() + leafDays * day)
+      return { certificate, keys: await keysOf(x509, certificate, keyFile) };
+    log.warn('the local authority ends soon and another takes its place; have it trusted anew', { rootFile });
   }
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -78,9 +77,15 @@ async function rootOf(x509: X509, directory: string, rootFile: string): Promise<
     ],
   });
   const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
-  await keep(keyFile, key);
-  await keep(rootFile, certificate.toString('pem'));
+  await keep(keyFile, key, 0o600);
+  await keep(rootFile, `${certificate.toString('pem')}\n`, 0o644);
   return { certificate, keys };
+}
+
+async function keysOf(x509: X509, certificate: Root['certificate'], keyFile: string): Promise<Root['keys']> {
+  const der = x509.PemConverter.decodeFirst(await readFile(keyFile, 'utf8'));
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign']);
+  return { privateKey, publicKey: await certificate.publicKey.export(webcrypto) };
 }
 
 async function leafFor(x509: X509, { certificate, keys }: Root, hosts: readonly string[]): Promise<Certificate> {
@@ -117,9 +122,9 @@ function serial(): string {
   return `0${webcrypto.randomUUID().replaceAll('-', '').slice(1)}`;
 }
 
-/** Whole or not at all, and for this user only. */
-async function keep(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await chmod(`${file}.new`, 0o600);
+/** Whole or not at all. */
+async function keep(file: string, text: string, mode: number): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode });
+  await chmod(`${file}.new`, mode);
   await rename(`${file}.new`, file);
 }

@@ -1,7 +1,7 @@
 /** How the https entrypoint shakes hands: RFC 8446, RFC 6066 §3 (SNI), RFC 7301 (ALPN), RFC 8737 (tls-alpn-01). */
 
 import type { SecureServerOptions } from 'node:http2';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { CertificateTable } from './certificate-table.ts';
 
 /** TLS 1.2 with forward secrecy and AEAD, and all of TLS 1.3; RFC 9325 §4.2. */
@@ -28,6 +28,8 @@ export function secureOptions(
   challenge: (host: string) => SecureContext | undefined,
   ticketKeys: Buffer,
 ): SecureServerOptions {
+  // Without a certificate the handshake ends with an alert; an error here would cut the connection without a word.
+  const nothing = createSecureContext(versions);
   // TLS 1.2 asks for the certificate before the protocol, TLS 1.3 after: what the first finds out the second must know.
   const proving = new WeakMap<TLSSocket, SecureContext>();
   return {
@@ -45,11 +47,9 @@ export function secureOptions(
       this.setKeyCert(context);
       return acmeProtocol;
     },
-    SNICallback(this: TLSSocket, servername: string, done: (error: Error | null, context?: SecureContext) => void) {
-      const context = proving.get(this) ?? table.find(servername.toLowerCase())?.context;
+    SNICallback(this: TLSSocket, servername: string, done: (error: null, context: SecureContext) => void) {
       // RFC 6066 §3: a name that is not served ends the handshake; no other host's certificate is shown for it.
-      if (context === undefined) done(new Error('unrecognized_name'));
-      else done(null, context);
+      done(null, proving.get(this) ?? table.find(servername.toLowerCase())?.context ?? nothing);
     },
   } as SecureServerOptions;
 }

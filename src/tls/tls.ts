@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import type { SecureServerOptions } from 'node:http2';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Server, TLSSocket } from 'node:tls';
 import type { Log } from '../log.ts';
@@ -12,8 +11,8 @@ import type { CertificateStatus, Certificates } from './acme/certificates.ts';
 import { type Challenges, challenges } from './acme/challenges.ts';
 import { type Certificate, covers } from './certificate.ts';
 import { certificateFiles } from './certificate-files.ts';
-import { certificateTable } from './certificate-table.ts';
-import type { TlsConfig } from './config.ts';
+import { type CertificateSource, certificateTable } from './certificate-table.ts';
+import { orderedHosts, type TlsConfig } from './config.ts';
 import { secureOptions, versions } from './secure.ts';
 
 export interface Tls extends AsyncDisposable {
@@ -41,8 +40,10 @@ export interface TlsDeps {
 }
 
 const challengePath = '/.well-known/acme-challenge/';
-/** Milliseconds; RFC 9325 §3.4: ticket keys live for hours rather than weeks. */
-const ticketLife = 12 * 3_600_000;
+/** Seconds; RFC 9325 §3.4: ticket keys live for hours rather than weeks. */
+const ticketLife = 12 * 3600;
+/** Milliseconds between looks at which keys are the current ones. */
+const ticketLook = 60_000;
 
 /** Rejects where a file of `tls.files` cannot be used. Never waits for an issuer. */
 export async function openTls(config: TlsConfig, hosts: readonly string[], deps: TlsDeps): Promise<Tls> {
@@ -60,12 +61,13 @@ export async function openTls(config: TlsConfig, hosts: readonly string[], deps:
     if (shown !== undefined)
       server?.setSecureContext({ ...versions, cert: shown.chain, key: shown.key, ticketKeys: keys });
   };
-  const install = (name: string, certificates: readonly Certificate[]) => {
+  const install = (name: CertificateSource, certificates: readonly Certificate[]) => {
     table.set(name, certificates);
     certify();
   };
   const use = async (next: TlsConfig, names: readonly string[]) => {
-    const opened = await openSource(next, names, deps, install);
+    const own = (host: string) => table.of('files').some((each) => covers(each, host) && each.notAfter > Date.now());
+    const opened = await openSource(next, names, deps, { install, own });
     for (const name of ['files', 'internal', 'acme'] as const) if (!opened.kinds.has(name)) install(name, []);
     const former = source;
     source = opened;
@@ -79,7 +81,7 @@ export async function openTls(config: TlsConfig, hosts: readonly string[], deps:
       server?.setTicketKeys(keys);
     };
     fresh().catch((error: unknown) => log.warn('session tickets keep their keys', { error }));
-  }, ticketLife / 4).unref();
+  }, ticketLook).unref();
 
   const port = publicUrl.port === '' ? '' : `:${publicUrl.port}`;
   return {
@@ -94,7 +96,7 @@ export async function openTls(config: TlsConfig, hosts: readonly string[], deps:
         if (proof === undefined) throw refusal(404, 'not_found', 'no issuer has been promised this');
         return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: Buffer.from(proof) };
       }
-      if (!served.includes(host) && table.find(host) === undefined)
+      if (!covers({ names: served }, host) && table.find(host) === undefined)
         throw refusal(404, 'not_found', 'nothing is served here');
       // RFC 9110 §15.4.9: only 308 keeps the method and the body.
       const status = req.method === 'GET' || req.method === 'HEAD' ? 301 : 308;
@@ -110,13 +112,11 @@ export async function openTls(config: TlsConfig, hosts: readonly string[], deps:
     use,
     status: () => [
       ...(source?.acme?.status() ?? []),
-      ...table
-        .all()
-        .filter(
-          (each) =>
-            !source?.acme?.status().some(({ notAfter, host }) => notAfter === each.notAfter && each.names[0] === host),
-        )
-        .map(({ names, issuer, notAfter }) => ({ host: names.join(', '), issuer, notAfter })),
+      ...[...table.of('files'), ...table.of('internal')].map(({ names, issuer, notAfter }) => ({
+        host: names.join(', '),
+        issuer,
+        notAfter,
+      })),
     ],
     async renew(host) {
       if (source?.acme === undefined)
@@ -134,20 +134,26 @@ export async function openTls(config: TlsConfig, hosts: readonly string[], deps:
 }
 
 interface Source extends AsyncDisposable {
-  readonly kinds: ReadonlySet<'files' | 'internal' | 'acme'>;
+  readonly kinds: ReadonlySet<CertificateSource>;
   readonly acme: Certificates | undefined;
   readonly challenges: Challenges | undefined;
   readonly rootFile: string | undefined;
+}
+
+interface Installing {
+  install(name: CertificateSource, certificates: readonly Certificate[]): void;
+  /** Whether a file of the operator's stands for this host now. */
+  own(host: string): boolean;
 }
 
 async function openSource(
   config: TlsConfig,
   hosts: readonly string[],
   { stateDir, store, log }: TlsDeps,
-  install: (name: string, certificates: readonly Certificate[]) => void,
+  { install, own }: Installing,
 ): Promise<Source> {
   await using opening = new AsyncDisposableStack();
-  const kinds = new Set<'files' | 'internal' | 'acme'>();
+  const kinds = new Set<CertificateSource>();
   if (config.files.length > 0) {
     kinds.add('files');
     opening.use(await certificateFiles(config.files, log, (all) => install('files', all)));
@@ -164,15 +170,14 @@ async function openSource(
   if (config.acme !== undefined) {
     kinds.add('acme');
     const { certificates } = await import('./acme/certificates.ts');
-    proofs = challenges(config.acme, store);
-    // RFC 8738 certifies addresses too; issuers that people use give names alone.
-    const names = config.acme.domains ?? hosts.filter((name) => name !== 'localhost' && isIP(bare(name)) === 0);
+    proofs = challenges(config.acme, store, log);
     acme = opening.use(
-      certificates(config.acme, {
-        hosts: names,
+      await certificates(config.acme, {
+        hosts: orderedHosts(config.acme, hosts),
         challenges: proofs,
         store,
         log,
+        covered: own,
         changed: (all) => install('acme', all),
       }),
     );
@@ -192,16 +197,15 @@ function bare(host: string): string {
 
 /** RFC 5077 by way of the store, so that a session is resumed after a restart and at another gateway. */
 function ticketKeys(store: Store): () => Promise<Buffer> {
-  const kept = collection<{ keys: string; until: number }>(store, 'tls-ticket-keys');
+  const kept = collection<{ keys: string }>(store, 'tls-ticket-keys');
   return async () => {
-    const known = await kept.get('current');
-    if (known !== undefined && known.until > Date.now()) return Buffer.from(known.keys, 'base64url');
-    const keys = randomBytes(48);
-    await kept.set(
-      'current',
-      { keys: keys.toString('base64url'), until: Date.now() + ticketLife },
-      { ttl: ticketLife / 1000 },
-    );
-    return keys;
+    for (;;) {
+      const known = await kept.get('current');
+      if (known !== undefined) return Buffer.from(known.keys, 'base64url');
+      const keys = randomBytes(48);
+      // Where another gateway was first, its keys are those of all.
+      if (await kept.set('current', { keys: keys.toString('base64url') }, { ttl: ticketLife, only: 'absent' }))
+        return keys;
+    }
   };
 }

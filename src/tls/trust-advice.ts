@@ -6,9 +6,11 @@ export function trustAdvice(rootFile: string): string[] {
   const file = `'${resolve(rootFile).replaceAll("'", "'\\''")}'`;
   return [
     '  Certificates come from a local authority. To trust it on this machine:',
-    `  Debian, Ubuntu  sudo cp ${file} /usr/local/share/ca-certificates/mcp-gateway.crt && sudo update-ca-certificates`,
+    `  Debian, Ubuntu  sudo install -m 644 ${file} /usr/local/share/ca-certificates/mcp-gateway.crt && sudo update-ca-certificates`,
     `  Fedora, Arch    sudo trust anchor ${file}`,
     `  macOS           sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain ${file}`,
+    `  Windows         certutil -addstore -f Root "${resolve(rootFile).replaceAll('"', '')}"   (as administrator)`,
+    `  Firefox         Settings, Privacy & Security, View Certificates, Authorities, Import: ${file}`,
     `  Node            export NODE_EXTRA_CA_CERTS=${file}`,
     '',
   ];

@@ -13,16 +13,26 @@ export interface StandIn extends AsyncDisposable {
   readonly directory: string;
   readonly caFile: string;
   /** The payloads of newOrder, in order. */
-  readonly orders: readonly { readonly profile?: string; readonly replaces?: string }[];
+  readonly orders: readonly {
+    readonly profile?: string;
+    readonly replaces?: string;
+    readonly identifiers: readonly { readonly value: string }[];
+  }[];
+  /** Orders that were begun and not yet finalized, at most at once. */
+  readonly mostAtOnce: number;
   /** Certificate ids that advice was asked for. */
   readonly advised: readonly string[];
   readonly accounts: number;
-  /** Answers the next newOrder with this. */
-  refuse(status: number, type: string, headers?: Record<string, string>): void;
+  /** Answers the next newOrder with this. `times` [1] */
+  refuse(status: number, type: string, headers?: Record<string, string>, times?: number): void;
   /** RFC 8555 §7.3.6: every account so far is deactivated. */
   deactivate(): void;
   /** RFC 9773 §4.2: what is advised from now on; milliseconds since the epoch. */
   advise(window: { start: number; end: number }, retryAfter?: number): void;
+  /** From now on no certificate is handed out. Resolves once one was asked for; what it answers lets it go. */
+  hold(): { readonly asked: Promise<void>; release(): void };
+  /** Milliseconds that its time is ahead when it certifies. */
+  setClock(ahead: number): void;
   /** Looks an order is said to be still processing after it was finalized. */
   slow(looks: number): void;
 }
@@ -45,7 +55,11 @@ export async function startStandIn(): Promise<StandIn> {
   const advised: string[] = [];
   const active = new Set<string>();
   let accounts = 0;
-  let refusal: { status: number; type: string; headers: Record<string, string> } | undefined;
+  let refusal = { status: 0, type: '', headers: {} as Record<string, string>, times: 0 };
+  let held: Promise<void> | undefined;
+  let asked: (() => void) | undefined;
+  let mostAtOnce = 0;
+  let ahead = 0;
   let suggestion: { suggestedWindow: { start: string; end: string }; retryAfter: number } | undefined;
   let processing = 0;
 
@@ -57,8 +71,8 @@ export async function startStandIn(): Promise<StandIn> {
       serialNumber: `f${serial.toString(16).padStart(7, '0')}`,
       subject: '',
       issuer: 'CN=stand-in',
-      notBefore: new Date(Date.now() - 1000),
-      notAfter: new Date(Date.now() + lifetime),
+      notBefore: new Date(Date.now() + ahead - 1000),
+      notAfter: new Date(Date.now() + ahead + lifetime),
       signingAlgorithm: algorithm,
       publicKey: request.publicKey,
       signingKey: keys.privateKey,
@@ -115,12 +129,12 @@ export async function startStandIn(): Promise<StandIn> {
       case 'account':
         return send(200, { status: 'valid' });
       case 'new-order': {
-        if (refusal !== undefined) {
-          const { status, type, headers } = refusal;
-          refusal = undefined;
-          return problem(status, type, headers);
+        if (refusal.times > 0) {
+          refusal.times -= 1;
+          return problem(refusal.status, refusal.type, refusal.headers);
         }
         orders.push(part('payload'));
+        mostAtOnce = Math.max(mostAtOnce, orders.length - Object.keys(chains).length);
         const location = `${url()}/order/${orders.length - 1}`;
         return send(201, order(orders.length - 1, 'ready'), { location });
       }
@@ -138,6 +152,8 @@ export async function startStandIn(): Promise<StandIn> {
         return send(200, order(Number(id), issued ? 'valid' : 'ready'));
       }
       case 'certificate':
+        asked?.();
+        await held;
         return send(200, chains[Number(id)] ?? '');
       case 'renewal-info': {
         advised.push(id);
@@ -164,13 +180,26 @@ export async function startStandIn(): Promise<StandIn> {
     get accounts() {
       return accounts;
     },
-    refuse: (status, type, headers = {}) => {
-      refusal = { status, type, headers };
+    get mostAtOnce() {
+      return mostAtOnce;
+    },
+    refuse: (status, type, headers = {}, times = 1) => {
+      refusal = { status, type, headers, times };
+    },
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wanted = Promise.withResolvers<void>();
+      held = promise;
+      asked = wanted.resolve;
+      return { asked: wanted.promise, release: resolve };
     },
     deactivate: () => active.clear(),
     advise: ({ start, end }, retryAfter = 3600) => {
       const suggestedWindow = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
       suggestion = { suggestedWindow, retryAfter };
+    },
+    setClock: (ms) => {
+      ahead = ms;
     },
     slow: (looks) => {
       processing = looks;

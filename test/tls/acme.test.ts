@@ -4,12 +4,8 @@ import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { Agent, request } from 'undici';
-import { silent } from '../../src/log.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
-import { type Certificates, certificates } from '../../src/tls/acme/certificates.ts';
-import { challenges } from '../../src/tls/acme/challenges.ts';
-import type { Certificate } from '../../src/tls/certificate.ts';
-import { tlsConfig } from '../../src/tls/config.ts';
+import { type Kept, keepCertificates } from '../support/kept-certificates.ts';
 import { noPebble, type Pebble, startPebble } from '../support/pebble.ts';
 import { type Program, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -51,16 +47,17 @@ describe('a real issuer, with bad nonces', { skip }, () => {
     assert.equal(serials[0], serials[1]);
   });
 
-  test('RFC 8555 §7.1.3: dns-01 gets a wildcard', async () => {
-    await using issued = await issuing(pebble, { challenge: 'dns-01', domains: ['*.w.example.test'] }, [
-      '*.w.example.test',
-    ]);
-    const [certificate] = await issued.installed();
-    assert.deepEqual(certificate?.names, ['*.w.example.test']);
+  test('RFC 8555 §7.1.3: dns-01 gets a wildcard, and the name above it, which is proved by the same record', async () => {
+    await using issued = await issuing(pebble, ['*.w.example.test', 'w.example.test']);
+    await issued.look();
+    assert.deepEqual(
+      issued.served.map(({ names }) => names),
+      [['*.w.example.test'], ['w.example.test']],
+    );
   });
 
   test('a name the issuer refuses is told with its mend, and waits', async () => {
-    await using issued = await issuing(pebble, { challenge: 'dns-01' }, ['blocked.example.test']);
+    await using issued = await issuing(pebble, ['blocked.example.test']);
     await assert.rejects(issued.renew(), { type: 'rejectedIdentifier' });
     const [status] = issued.status();
     assert.match(status?.problem ?? '', /choose another issuer/);
@@ -68,30 +65,34 @@ describe('a real issuer, with bad nonces', { skip }, () => {
   });
 
   test('RFC 8555 §7.3.1: an account that the issuer has forgotten is made anew', async () => {
-    await using issued = await issuing(pebble, { challenge: 'dns-01' }, ['again.example.test']);
-    const [first] = await issued.installed();
+    await using issued = await issuing(pebble, ['again.example.test']);
+    await issued.look();
+    const [first] = issued.served;
     await pebble.restart();
     await issued.renew();
-    const [second] = await issued.installed();
+    const [second] = issued.served;
+    assert.ok(first);
     assert.notEqual(second?.serial, first?.serial);
   });
 
   test('two gateways on one store order once', async () => {
     await using store = memoryStore();
-    await using one = await issuing(pebble, { challenge: 'dns-01' }, ['shared.example.test'], store);
-    await using other = await issuing(pebble, { challenge: 'dns-01' }, ['shared.example.test'], store);
-    await one.installed();
+    await using one = await issuing(pebble, ['shared.example.test'], {}, store);
+    await using other = await issuing(pebble, ['shared.example.test'], {}, store);
+    await one.look();
     await other.look();
-    assert.equal(one.certificates[0]?.serial, other.certificates[0]?.serial);
+    await one.look();
+    assert.equal(one.served[0]?.serial, other.served[0]?.serial);
   });
 });
 
 test('RFC 8555 §7.3.4: an account is bound to the one the issuer knows', { skip }, async () => {
   const eab = { kid: 'kid-1', hmacKey: 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W' };
   await using pebble = await startPebble({ eab });
-  await using bound = await issuing(pebble, { challenge: 'dns-01', eab }, ['eab.example.test']);
-  assert.equal((await bound.installed()).length, 1);
-  await using unbound = await issuing(pebble, { challenge: 'dns-01' }, ['none.example.test']);
+  await using bound = await issuing(pebble, ['eab.example.test'], { eab });
+  await bound.look();
+  assert.equal(bound.served.length, 1);
+  await using unbound = await issuing(pebble, ['none.example.test']);
   await assert.rejects(unbound.renew(), { type: 'externalAccountRequired' });
 });
 
@@ -100,7 +101,7 @@ test('an issuer that is down is told within its time, and the gateway stops at o
 }, async () => {
   await using pebble = await startPebble();
   pebble.pause();
-  const issued = await issuing(pebble, { challenge: 'dns-01' }, ['down.example.test']);
+  const issued = await issuing(pebble, ['down.example.test']);
   const renewal = issued.renew();
   await Promise.all([assert.rejects(renewal), issued[Symbol.asyncDispose]()]);
   pebble.resume();
@@ -156,43 +157,8 @@ async function ask(pebble: Pebble, host: string, path: string): Promise<{ status
   }
 }
 
-interface Issued extends AsyncDisposable, Pick<Certificates, 'renew' | 'status'> {
-  readonly certificates: readonly Certificate[];
-  /** Waits for the orders under way. */
-  installed(): Promise<readonly Certificate[]>;
-  look(): Promise<void>;
-}
-
-async function issuing(pebble: Pebble, acme: object, hosts: readonly string[], store = memoryStore()): Promise<Issued> {
-  const slice = { directory: pebble.directory, caFile: pebble.caFile, dnsCommand: pebble.dnsCommand, ...acme };
-  const config = tlsConfig.parse({ acme: slice }).acme;
-  assert.ok(config);
-  let current: readonly Certificate[] = [];
-  let news = Promise.withResolvers<void>();
-  const opened = certificates(config, {
-    hosts,
-    store,
-    log: silent,
-    challenges: challenges(config, store),
-    changed(all) {
-      current = all;
-      if (all.length > 0) news.resolve();
-    },
-  });
-  return {
-    get certificates() {
-      return current;
-    },
-    async installed() {
-      await news.promise;
-      return current;
-    },
-    look: opened.look,
-    renew: async (host) => {
-      news = Promise.withResolvers();
-      await opened.renew(host);
-    },
-    status: opened.status,
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  };
+/** Looked after as the gateway does, by dns-01 where nothing else is said. */
+function issuing(pebble: Pebble, hosts: readonly string[], acme: object = {}, store = memoryStore()): Promise<Kept> {
+  const slice = { challenge: 'dns-01', dnsCommand: pebble.dnsCommand, ...acme };
+  return keepCertificates(pebble, { hosts, acme: slice, store });
 }

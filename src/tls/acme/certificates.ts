@@ -1,30 +1,17 @@
 /** Keeps one certificate for each host: got, installed, renewed, and in the store for every gateway on it. */
 
-import { createHash } from 'node:crypto';
 import type { Log } from '../../log.ts';
-import { type Collection, collection, type Store } from '../../store/store.ts';
-import { type Certificate, covers, readCertificate } from '../certificate.ts';
-import type { AcmeConfig, IssuerConfig } from '../config.ts';
+import type { Store } from '../../store/store.ts';
+import { type Certificate, covers } from '../certificate.ts';
+import type { AcmeConfig } from '../config.ts';
+import { atOnce } from './at-once.ts';
 import { waitAfter } from './back-off.ts';
+import { type CertificateRecord, certificateIn, certificateRecords, untried } from './certificate-record.ts';
 import type { Challenges } from './challenges.ts';
-import { type Account, issuerClient } from './client.ts';
-import { orderCertificate } from './order.ts';
+import { issuers } from './issuers.ts';
+import { certificateLeases } from './lease.ts';
 import { AcmeProblem, mendFor } from './problem.ts';
-import { type Advice, adviceFor, renewalId, renewalTime } from './renewal.ts';
-import { trust } from './transport.ts';
-
-/** What the store has of one host. Times in milliseconds since the epoch. */
-export interface CertificateRecord {
-  readonly chain?: string;
-  readonly key?: string;
-  /** Of the issuer it came from, which is asked when to renew it. */
-  readonly directory?: string;
-  readonly advice?: Advice;
-  /** In a row, since the last success. */
-  readonly failures: number;
-  readonly nextTry: number;
-  readonly problem?: string;
-}
+import { adviceFor, renewalTime, restUntil } from './renewal.ts';
 
 export interface CertificateStatus {
   readonly host: string;
@@ -52,55 +39,55 @@ export interface CertificatesDeps {
   readonly challenges: Challenges;
   readonly store: Store;
   readonly log: Log;
+  /** Whether the operator's own certificate stands for this host now, so that none is ordered. */
+  covered?(host: string): boolean;
   /** Gets all that can be served now, whenever that changes. */
   changed(certificates: readonly Certificate[]): void;
 }
 
 /** Milliseconds between looks at the plan, and at what another gateway has got. */
 const lookEvery = 30_000;
-/** Seconds after which another gateway takes over the order of one that died. */
-const leaseLifetime = 15 * 60;
 /** Orders under way at once. */
-const atOnce = 4;
+const mostAtOnce = 4;
+/** Milliseconds that clocks may differ. */
+const skew = 5 * 60_000;
 
-const untried: CertificateRecord = { failures: 0, nextTry: 0 };
-
-/** One account for each issuer and contact. */
-export function accountId(directory: string, email: string | undefined): string {
-  return createHash('sha256')
-    .update(`${directory}\n${email ?? ''}`)
-    .digest('base64url');
-}
-
-/** Returns at once: what the store has is served as soon as it is read, what is missing is ordered behind. */
-export function certificates(
-  config: AcmeConfig,
-  { hosts, challenges, store, log, changed }: CertificatesDeps,
-): Certificates {
-  const records: Collection<CertificateRecord> = collection(store, 'certificate');
-  const leases: Collection<boolean> = collection(store, 'certificate-lease');
-  const known = new Map<
-    string,
-    { readonly record: CertificateRecord; readonly certificate: Certificate | undefined }
-  >();
+/** Resolves when what the store has is served; what is missing is ordered behind. */
+export async function certificates(config: AcmeConfig, deps: CertificatesDeps): Promise<Certificates> {
+  const { challenges, store, log } = deps;
+  const hosts = notCoveredByWildcard(deps.hosts);
+  const records = certificateRecords(store);
+  const lease = certificateLeases(store);
+  const known = new Map<string, { readonly record: CertificateRecord; readonly certificate?: Certificate }>();
   const jobs = new Map<string, Promise<void>>();
+  /** To be ordered whatever the plan says. */
+  const forced = new Set<string>();
+  const queue = atOnce(mostAtOnce);
   const stop = new AbortController();
-  const real = [config, ...(config.fallback ? [config.fallback] : [])];
-  const asked = real.flatMap((issuer) =>
-    issuer.testDirectory === undefined ? [issuer] : [issuer, { ...issuer, directory: issuer.testDirectory }],
-  );
-  const trusted = asked.map((issuer) => trust(issuer.directory, issuer.caFile));
+  await using opening = new AsyncDisposableStack();
+  const asked = opening.use(issuers(config, { challenges, store, log, signal: stop.signal }));
 
-  const install = (host: string, record: CertificateRecord) => {
+  const serve = () => deps.changed([...known.values()].flatMap(({ certificate }) => certificate ?? []));
+  /** True where another certificate is to be served now. */
+  const learn = (host: string, record: CertificateRecord): boolean => {
     const former = known.get(host);
     const same = former !== undefined && former.record.chain === record.chain;
-    const fresh = record.chain === undefined ? undefined : readCertificate(record.chain, record.key ?? '');
-    known.set(host, { record, certificate: same ? former.certificate : fresh });
-    if (!same) changed([...known.values()].flatMap(({ certificate }) => certificate ?? []));
+    const certificate = same ? former.certificate : certificateIn(record);
+    known.set(host, { record, ...(certificate && { certificate }) });
+    return certificate !== former?.certificate;
   };
   const keep = async (host: string, record: CertificateRecord) => {
     await records.set(host, record);
-    install(host, record);
+    if (learn(host, record)) serve();
+  };
+  const read = async () => {
+    const before = new Map(known);
+    const found = await Promise.all(hosts.map(async (host) => ({ host, record: await records.get(host) })));
+    const news = found
+      // What was learnt meanwhile is newer.
+      .filter(({ host }) => known.get(host) === before.get(host))
+      .filter(({ host, record }) => learn(host, record ?? untried));
+    if (news.length > 0) serve();
   };
 
   const plan = (host: string) => {
@@ -108,58 +95,24 @@ export function certificates(
     const renewAt = certificate === undefined ? 0 : renewalTime(certificate, record.advice, config.renewBefore);
     return { record, certificate, renewAt, due: Math.max(renewAt, record.nextTry) };
   };
+  const isUnadvised = ({ chain, advice }: CertificateRecord) =>
+    chain !== undefined && (advice?.askAgainAt ?? 0) <= Date.now();
 
   const order = async (host: string) => {
-    const { record } = plan(host);
-    let problem: AcmeProblem | undefined;
-    for (const issuer of real) {
-      try {
-        // A rehearsal costs nothing of what the issuer allows in a week; only when it succeeds is the real one tried again.
-        if (record.failures > 0 && issuer.testDirectory !== undefined)
-          await from({ ...issuer, directory: issuer.testDirectory }, host, undefined);
-        const got = await from(issuer, host, record.directory === issuer.directory ? record.chain : undefined);
-        // Nothing that cannot be served is kept: it would stand in the way of the one that is served now.
-        if (!covers(readCertificate(got.chain, got.key), host))
-          throw new AcmeProblem('unknown', `the issuer certified another name than ${host}`);
-        await keep(host, { ...got, directory: issuer.directory, failures: 0, nextTry: 0 });
-        log.info('certificate installed', {
-          host,
-          until: new Date(plan(host).certificate?.notAfter ?? 0).toISOString(),
-        });
-        return;
-      } catch (error) {
-        if (stop.signal.aborted) throw error;
-        problem = error instanceof AcmeProblem ? error : new AcmeProblem('unknown', String(error), { cause: error });
-        const { type, message } = problem;
-        log.warn('no certificate', { host, directory: issuer.directory, type, reason: message, mend: mendFor(type) });
-      }
-    }
-    if (problem === undefined) return;
-    const failures = record.failures + 1;
-    const nextTry = Date.now() + waitAfter(failures, problem) * 1000;
-    await keep(host, { ...record, failures, nextTry, problem: `${problem.message}; ${mendFor(problem.type)}` });
-    throw problem;
-  };
-
-  const from = async (issuer: IssuerConfig, host: string, former: string | undefined) => {
-    stop.signal.throwIfAborted();
-    const accounts: Collection<Account> = collection(store, 'acme-account');
-    const id = accountId(issuer.directory, config.email);
-    const book = {
-      load: () => accounts.get(id),
-      save: async (account: Account) => void (await accounts.set(id, account)),
-    };
-    const client = await issuerClient({ ...issuer, email: config.email }, book);
-    const replaces = former === undefined ? undefined : await renewalId(former);
-    const { keyType } = config;
-    const options = { names: [host], keyType, challenges, profile: issuer.profile, signal: stop.signal };
+    const { failures } = plan(host).record;
     try {
-      return await orderCertificate(client, { ...options, replaces });
+      const got = await asked.issue(host, plan(host).record, async (begun) => {
+        const { order: _, ...rest } = plan(host).record;
+        await keep(host, begun === undefined ? rest : { ...rest, order: begun });
+      });
+      await keep(host, { ...untried, ...got, ...newborn(certificateIn({ ...untried, ...got })) });
+      log.info('certificate installed', { host, until: isoTime(plan(host).certificate?.notAfter ?? 0) });
     } catch (error) {
-      // RFC 9773 §5: an issuer may refuse the link to the former certificate; the order goes without it.
-      const refused = error instanceof AcmeProblem && ['alreadyReplaced', 'malformed'].includes(error.type);
-      if (replaces === undefined || !refused) throw error;
-      return await orderCertificate(client, { ...options, replaces: undefined });
+      if (stop.signal.aborted || !(error instanceof AcmeProblem)) throw error;
+      const nextTry = Date.now() + waitAfter(failures + 1, error) * 1000;
+      const problem = `${error.message}; ${mendFor(error.type, challenges.type)}`;
+      await keep(host, { ...plan(host).record, failures: failures + 1, nextTry, problem });
+      throw error;
     }
   };
 
@@ -174,72 +127,112 @@ export function certificates(
     await keep(host, { ...record, advice: advice ?? { askAgainAt: now + 86_400_000 } });
   };
 
-  /** One gateway at a time works on a host; what it gets the others find in the store. */
-  const work = async (host: string, forced: boolean) => {
-    if (!(await leases.set(host, true, { ttl: leaseLifetime, only: 'absent' }))) return;
-    try {
-      install(host, (await records.get(host)) ?? untried);
-      if (!forced && (plan(host).record.advice?.askAgainAt ?? 0) <= Date.now()) await advise(host);
-      if (forced || plan(host).due <= Date.now()) await order(host);
-    } finally {
-      await leases.delete(host);
+  /** One gateway at a time works on a name; what it gets the others find in the store. */
+  const work = async (host: string) => {
+    stop.signal.throwIfAborted();
+    await using leased = await lease(provedAs(host));
+    if (leased === undefined) {
+      if (forced.has(host)) throw new Error(`${host}: another gateway is at it; look again in a minute`);
+      return;
     }
+    if (learn(host, (await records.get(host)) ?? untried)) serve();
+    if (!forced.has(host) && isUnadvised(plan(host).record)) await advise(host);
+    if (forced.has(host) || plan(host).due <= Date.now()) await order(host);
   };
-  const begin = (host: string, forced = false): Promise<void> => {
-    const job = (jobs.get(host) ?? work(host, forced)).finally(() => jobs.delete(host));
+  const begin = (host: string): Promise<void> => {
+    const sibling = provedAs(host) === host ? `*.${host}` : provedAs(host);
+    const turn = jobs.get(sibling)?.catch(() => {}) ?? Promise.resolve();
+    const job =
+      jobs.get(host) ??
+      turn
+        .then(() => queue(() => work(host)))
+        .finally(() => {
+          jobs.delete(host);
+          forced.delete(host);
+        });
     jobs.set(host, job);
     return job;
   };
 
-  const look = async () => {
+  const orderDue = () => {
     for (const host of hosts) {
       if (stop.signal.aborted) return;
-      if (jobs.has(host)) continue;
-      install(host, (await records.get(host)) ?? untried);
       const { record, due } = plan(host);
-      const unadvised = record.chain !== undefined && (record.advice?.askAgainAt ?? 0) <= Date.now();
-      if (due > Date.now() && !unadvised) continue;
+      const idle = !jobs.has(host) && !deps.covered?.(host);
       // The problem is in the record and in the log.
-      begin(host).catch(() => {});
-      if (jobs.size >= atOnce) await Promise.race(jobs.values()).catch(() => {});
+      if (idle && (due <= Date.now() || isUnadvised(record))) begin(host).catch(() => {});
     }
   };
+  const orderNow = (host: string) => {
+    forced.add(host);
+    return begin(host);
+  };
   let looking: Promise<void> | undefined;
-  const lookAgain = () => {
-    looking ??= look()
+  const look = () => {
+    looking ??= read()
+      .then(orderDue)
       .catch((error: unknown) => log.error('certificates not looked after', { error }))
       .finally(() => {
         looking = undefined;
       });
     return looking;
   };
-  const timer = setInterval(() => void lookAgain(), lookEvery).unref();
-  void lookAgain();
 
+  await read();
+  orderDue();
+  const timer = setInterval(() => void look(), lookEvery).unref();
+  const running = opening.move();
   return {
     async look() {
-      await lookAgain();
-      await Promise.allSettled(jobs.values());
+      await look();
+      while (jobs.size > 0) await Promise.allSettled(jobs.values());
     },
     status: () =>
-      hosts.map((host) => {
-        const { record, certificate, renewAt } = plan(host);
-        return {
-          host,
-          ...(certificate && { issuer: certificate.issuer, notAfter: certificate.notAfter, renewAt }),
-          ...(record.problem !== undefined && { problem: record.problem, nextTry: record.nextTry }),
-        };
-      }),
+      hosts
+        .filter((host) => !deps.covered?.(host))
+        .map((host) => {
+          const { record, certificate, renewAt } = plan(host);
+          return {
+            host,
+            ...(certificate && { issuer: certificate.issuer, notAfter: certificate.notAfter, renewAt }),
+            ...(record.problem !== undefined && { problem: record.problem, nextTry: record.nextTry }),
+          };
+        }),
     async renew(host) {
       if (host !== undefined && !hosts.includes(host))
         throw new Error(`no certificate of ${host} is ordered here; there are those of ${hosts.join(', ')}`);
-      await Promise.all((host === undefined ? hosts : [host]).map((each) => begin(each, true)));
+      await Promise.all((host === undefined ? hosts : [host]).map(orderNow));
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       stop.abort();
-      await Promise.all(trusted.map((each) => each[Symbol.asyncDispose]()));
+      await running.disposeAsync();
       await Promise.allSettled([looking, ...jobs.values()]);
     },
   };
+}
+
+/** RFC 8555 §8.4: a wildcard is proved by the record of its parent, which only one order at a time may write. */
+function provedAs(host: string): string {
+  return host.replace(/^\*\./, '');
+}
+
+function notCoveredByWildcard(hosts: readonly string[]): readonly string[] {
+  const names = hosts.filter((host) => host.startsWith('*.'));
+  return [...new Set(hosts)].filter((host) => host.startsWith('*.') || !covers({ names }, host));
+}
+
+/** What is to be kept beside a certificate that has just been got. */
+function newborn(certificate: Certificate | undefined): Partial<CertificateRecord> {
+  if (certificate === undefined) return {};
+  const now = Date.now();
+  const { notBefore, notAfter } = certificate;
+  const nextTry = restUntil(certificate, now);
+  if (notBefore <= now + skew && notAfter > now) return { nextTry };
+  const problem = `it is good from ${isoTime(notBefore)} to ${isoTime(notAfter)}, and here it is ${isoTime(now)}`;
+  return { nextTry, problem: `${problem}; ${mendFor('clock', '')}` };
+}
+
+function isoTime(time: number): string {
+  return new Date(time).toISOString();
 }

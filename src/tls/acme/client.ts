@@ -15,7 +15,8 @@ export interface Account {
 
 export interface AccountBook {
   load(): Promise<Account | undefined>;
-  save(account: Account): Promise<void>;
+  /** In the place of `former`; false where there was to be none and another gateway was first. */
+  save(account: Account, former: Account | undefined): Promise<boolean>;
 }
 
 // acme-client sleeps for any Retry-After, has no timeout and hides what went wrong; its transport is ours instead.
@@ -56,8 +57,8 @@ export async function issuerClient(
   const key = (await acme.crypto.createPrivateEcdsaKey()).toString();
   const client = new acme.Client({ ...options, accountKey: key });
   await client.createAccount({ termsOfServiceAgreed: true, ...contact });
-  await book.save({ key, url: client.getAccountUrl() });
-  return client;
+  const kept = await book.save({ key, url: client.getAccountUrl() }, known);
+  return kept ? client : issuerClient(issuer, book);
 }
 
 /** RFC 8555 §7.3.1, §7.3.6: the issuer lost the account, or it was deactivated. */
@@ -65,14 +66,16 @@ function isForgotten(error: unknown): boolean {
   return error instanceof AcmeProblem && ['accountDoesNotExist', 'unauthorized', 'malformed'].includes(error.type);
 }
 
-/** A new key of this kind, PEM, and the request to certify it for these names. */
-export async function certificateRequest(
-  names: readonly string[],
-  keyType: 'ec256' | 'rsa2048',
-): Promise<{ key: string; csr: Buffer }> {
+/** PEM. */
+export async function certificateKey(keyType: 'ec256' | 'rsa2048'): Promise<string> {
   const made = keyType === 'ec256' ? acme.crypto.createPrivateEcdsaKey() : acme.crypto.createPrivateRsaKey(2048);
-  const [key, csr] = await acme.crypto.createCsr({ altNames: [...names] }, await made);
-  return { key: key.toString(), csr };
+  return (await made).toString();
+}
+
+/** RFC 8555 §7.4: the request to certify this key for these names. */
+export async function certificateRequest(names: readonly string[], key: string): Promise<Buffer> {
+  const [, csr] = await acme.crypto.createCsr({ altNames: [...names] }, key);
+  return csr;
 }
 
 /** RFC 8737 §3: the certificate that proves a name in a handshake. PEM. */

@@ -2,18 +2,28 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Challenges } from './challenges.ts';
-import { type Authorization, type Client, certificateRequest, type Order } from './client.ts';
-import { AcmeProblem, problemFrom } from './problem.ts';
-import { forgetWait, waitAskedFor } from './transport.ts';
+import { type Authorization, type Client, certificateKey, certificateRequest, type Order } from './client.ts';
+import { AcmeProblem, isTroubleOfIssuer, problemFrom } from './problem.ts';
+import { watchWait } from './transport.ts';
 
 export interface OrderOptions {
   readonly names: readonly string[];
   readonly keyType: 'ec256' | 'rsa2048';
   readonly challenges: Challenges;
   readonly profile: string | undefined;
-  /** RFC 9773 §5: the certificate this one takes the place of. */
-  readonly replaces: string | undefined;
   readonly signal: AbortSignal;
+  /** RFC 9773 §5: the certificate this one takes the place of. */
+  readonly replaces?: string | undefined;
+  /** One that was left in the middle, and is gone on with where the issuer still has it. `begunAt` in milliseconds since the epoch. */
+  readonly begun?: (Begun & { readonly begunAt: number }) | undefined;
+  /** Told of an order that is new, before anything comes of it. */
+  readonly began?: (order: Begun) => Promise<void>;
+}
+
+/** `key` is PEM, of the certificate that is to come. */
+interface Begun {
+  readonly url: string;
+  readonly key: string;
 }
 
 /** Milliseconds an issuer may take to validate, and then to issue. */
@@ -21,30 +31,54 @@ const patience = 5 * 60_000;
 /** Seconds between looks: what the issuer asks for, within these. */
 const shortest = 0.25;
 const longest = 60;
+/** Milliseconds after which an order is not gone on with: its certificate would begin its life old. */
+const stale = 86_400_000;
 
 /** Throws `AcmeProblem`. Every proof is taken away again, whatever happens. */
 export async function orderCertificate(client: Client, options: OrderOptions): Promise<{ chain: string; key: string }> {
-  const { names, keyType, profile, replaces, signal } = options;
+  const { names, signal } = options;
+  const { order, key } = (await left(client, options.begun)) ?? (await begin(client, options));
+  if (order.status === 'pending')
+    for (const authorization of await client.getAuthorizations(order)) await prove(client, authorization, options);
+  const look = () => client.getOrder(order);
+  const ready = await until(order.url, look, ({ status }) => status !== 'pending', signal);
+  if (ready.status === 'ready') await client.finalizeOrder(ready, await certificateRequest(names, key));
+  const done = await until(order.url, look, settled, signal);
+  if (done.status === 'invalid') throw problemFrom(done.error, 'the issuer gave the order up');
+  return { chain: await client.getCertificate(done), key };
+}
+
+async function begin(client: Client, options: OrderOptions): Promise<{ order: Order; key: string }> {
+  const { names, keyType, profile, replaces } = options;
   // acme-client passes on members it does not know, and its types do not say so.
   const wanted = {
     identifiers: names.map((value) => ({ type: 'dns', value })),
     ...(profile !== undefined && { profile }),
     ...(replaces !== undefined && { replaces }),
   };
-  const order = await client.createOrder(wanted);
-  for (const authorization of await client.getAuthorizations(order)) await prove(client, authorization, options);
-  const ready = await until(
-    order.url,
-    () => client.getOrder(order),
-    ({ status }) => status !== 'pending',
-    signal,
-  );
-  if (ready.status === 'invalid') throw problemFrom(ready.error, 'the issuer gave the order up');
-  const { key, csr } = await certificateRequest(names, keyType);
-  await client.finalizeOrder(ready, csr);
-  const done = await until(order.url, () => client.getOrder(order), settled, signal);
-  if (done.status === 'invalid') throw problemFrom(done.error, 'the issuer gave the order up');
-  return { chain: await client.getCertificate(done), key };
+  const key = await certificateKey(keyType);
+  try {
+    const order = await client.createOrder(wanted);
+    await options.began?.({ url: order.url, key });
+    return { order, key };
+  } catch (error) {
+    // RFC 9773 §5: an issuer may refuse the link to the former certificate; the order goes without it.
+    const refused = error instanceof AcmeProblem && ['alreadyReplaced', 'malformed'].includes(error.type);
+    if (replaces === undefined || !refused) throw error;
+    return begin(client, { ...options, replaces: undefined });
+  }
+}
+
+/** Undefined where there is none, or the issuer has given it up or knows nothing of it any more. */
+async function left(client: Client, begun: OrderOptions['begun']): Promise<{ order: Order; key: string } | undefined> {
+  if (begun === undefined || Date.now() - begun.begunAt > stale) return undefined;
+  try {
+    const order = await client.getOrder({ url: begun.url } as Order);
+    return order.status === 'invalid' ? undefined : { order, key: begun.key };
+  } catch (error) {
+    if (error instanceof AcmeProblem && isTroubleOfIssuer(error.type)) throw error;
+    return undefined;
+  }
 }
 
 async function prove(
@@ -60,9 +94,10 @@ async function prove(
     throw new AcmeProblem('unsupported', `the issuer offers no ${challenges.type} for ${host}, only ${offered}`);
   }
   const keyAuthorization = await client.getChallengeKeyAuthorization(challenge);
-  const clear = await challenges.present(host, challenge.token, keyAuthorization);
+  const clear = await challenges.present(host, challenge.token, keyAuthorization, signal);
   try {
-    await client.completeChallenge(challenge);
+    // RFC 8555 §7.5.1: one that the issuer has begun to validate is not asked for again.
+    if (challenge.status === 'pending') await client.completeChallenge(challenge);
     const look = async () => {
       const [fresh] = await client.getAuthorizations({ authorizations: [authorization.url] } as Order);
       return fresh ?? authorization;
@@ -87,15 +122,12 @@ async function until<T>(
   done: (seen: T) => boolean,
   signal: AbortSignal,
 ): Promise<T> {
+  using wait = watchWait(url);
   const deadline = Date.now() + patience;
   for (let step = shortest; ; step = Math.min(step * 1.5, 5)) {
     const seen = await look();
-    const asked = waitAskedFor(url);
-    if (done(seen)) {
-      forgetWait(url);
-      return seen;
-    }
+    if (done(seen)) return seen;
     if (Date.now() > deadline) throw new AcmeProblem('timeout', 'the issuer took too long to decide');
-    await sleep(Math.min(Math.max(asked ?? step, shortest), longest) * 1000, undefined, { signal });
+    await sleep(Math.min(Math.max(wait.seconds ?? step, shortest), longest) * 1000, undefined, { signal });
   }
 }

@@ -1,6 +1,7 @@
 /** When a certificate is to be renewed: what its issuer advises, else its age. RFC 9773. */
 
 import type { Certificate } from '../certificate.ts';
+import { retryAfterOf } from './problem.ts';
 import { acmeRequest } from './transport.ts';
 
 /** An issuer's advice, kept beside the certificate so that a restart neither asks nor draws again. Milliseconds since the epoch. */
@@ -27,7 +28,8 @@ export async function renewalId(chain: string): Promise<string | undefined> {
 /** Milliseconds; RFC 9773 §4.3: asked again when the issuer says, within these. */
 const soonest = 60_000;
 const latest = 86_400_000;
-const usual = 6 * 3_600_000;
+/** Seconds. */
+const usual = 6 * 3600;
 
 /** Undefined where the issuer gives no advice. Throws `AcmeProblem` where it cannot be asked. */
 export async function adviceFor(
@@ -41,8 +43,8 @@ export async function adviceFor(
   const id = typeof renewalInfo === 'string' ? await renewalId(chain) : undefined;
   if (id === undefined) return undefined;
   const answer = await acmeRequest(`${String(renewalInfo).replace(/\/$/, '')}/${id}`);
-  const retryAfter = Number(answer.headers['retry-after']) * 1000;
-  const askAgainAt = now + Math.min(Math.max(Number.isFinite(retryAfter) ? retryAfter : usual, soonest), latest);
+  const retryAfter = (retryAfterOf(answer.headers['retry-after']) ?? usual) * 1000;
+  const askAgainAt = now + Math.min(Math.max(retryAfter, soonest), latest);
   const { suggestedWindow } = JSON.parse(answer.text) as { suggestedWindow?: { start?: unknown; end?: unknown } };
   const start = Date.parse(String(suggestedWindow?.start));
   const end = Date.parse(String(suggestedWindow?.end));
@@ -64,7 +66,12 @@ export function renewalTime(
   renewBefore: number | undefined,
 ): number {
   const lifetime = notAfter - notBefore;
-  const planned =
-    renewBefore === undefined ? (advice?.renewAt ?? notAfter - lifetime / 3) : notAfter - renewBefore * 1000;
-  return Math.min(planned, notAfter - lifetime / 20);
+  // More than the issuer gives would renew without end.
+  const chosen = renewBefore === undefined ? undefined : notAfter - Math.min(renewBefore * 1000, lifetime / 2);
+  return Math.min(chosen ?? advice?.renewAt ?? notAfter - lifetime / 3, notAfter - lifetime / 20);
+}
+
+/** Milliseconds since the epoch: whatever clocks and advice say, a certificate just got is not ordered again before. */
+export function restUntil({ notBefore, notAfter }: Pick<Certificate, 'notBefore' | 'notAfter'>, now: number): number {
+  return now + Math.min((notAfter - notBefore) / 10, latest);
 }

@@ -3,8 +3,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { type Collection, collection, type Store } from '../../store/store.ts';
 import { type Certificate, readCertificate } from '../certificate.ts';
-import { accountId, type CertificateRecord } from './certificates.ts';
+import { certificateIn, certificateRecords, untried } from './certificate-record.ts';
 import type { Account } from './client.ts';
+import { accountId } from './issuers.ts';
 
 export interface Imported {
   readonly hosts: readonly string[];
@@ -31,7 +32,7 @@ const directories: Readonly<Record<string, string>> = {
 
 /** Throws one sentence where the text is no acme.json. A certificate that lasts longer than the one imported stays. */
 export async function importTraefik(text: string, store: Store, now: number): Promise<Imported> {
-  const records: Collection<CertificateRecord> = collection(store, 'certificate');
+  const records = certificateRecords(store);
   const accounts: Collection<Account> = collection(store, 'acme-account');
   const hosts: string[] = [];
   const known: string[] = [];
@@ -56,8 +57,8 @@ export async function importTraefik(text: string, store: Store, now: number): Pr
       const { chain, key } = certificate;
       for (const host of certificate.names) {
         const former = await records.get(host);
-        if (former !== undefined && lasts(former) >= certificate.notAfter) continue;
-        await records.set(host, { chain, key, failures: 0, nextTry: 0, ...(directory !== undefined && { directory }) });
+        if ((certificateIn(former ?? untried)?.notAfter ?? 0) >= certificate.notAfter) continue;
+        await records.set(host, { ...untried, chain, key, ...(directory !== undefined && { directory }) });
         hosts.push(host);
       }
     }
@@ -104,13 +105,4 @@ function accountKey(value: unknown): string | undefined {
     }
   }
   return undefined;
-}
-
-function lasts({ chain, key }: CertificateRecord): number {
-  if (chain === undefined || key === undefined) return 0;
-  try {
-    return readCertificate(chain, key).notAfter;
-  } catch {
-    return 0;
-  }
 }

@@ -6,11 +6,19 @@ import { AcmeProblem, problemFrom, retryAfterOf } from './problem.ts';
 
 /** Milliseconds, for each request to an issuer. */
 const requestTimeout = 30_000;
+/** What OpenSSL says of a certificate by this machine's time, and of one whose authority it does not know. */
+const untimely = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
 /** Bytes; a chain of certificates is far below. */
 const largestAnswer = 1024 * 1024;
 
-/** Seconds the issuer asked us to wait before we look at this URL again. RFC 8555 §7.4. */
-const waits = new Map<string, number>();
+/** Of the URLs that are looked at again and again. */
+const waits = new Map<string, Wait>();
 const agents = new Map<string, Agent>();
 
 /** This issuer's server is trusted by the CA in the file, else by the system's. Disposing breaks off what is under way with it. */
@@ -25,6 +33,11 @@ export function trust(directory: string, caFile: string | undefined): AsyncDispo
       await agent.destroy();
     },
   };
+}
+
+interface Wait {
+  /** Undefined where the issuer named none. */
+  seconds: number | undefined;
 }
 
 export interface AcmeAnswer {
@@ -54,8 +67,8 @@ export async function acmeRequest(
   });
   const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
   const wait = retryAfterOf(headers['retry-after']);
-  if (wait === undefined) waits.delete(url);
-  else waits.set(url, wait);
+  const watched = waits.get(url);
+  if (watched !== undefined) watched.seconds = wait;
   if (answer.statusCode >= 400) {
     const problem = problemFrom(json(text), `${host} answered ${answer.statusCode}`, wait);
     if (problem.type !== 'badNonce') throw problem;
@@ -63,18 +76,22 @@ export async function acmeRequest(
   return { status: answer.statusCode, headers, text };
 }
 
-/** Seconds; undefined where the issuer's last answer at this URL named none. */
-export function waitAskedFor(url: string): number | undefined {
-  return waits.get(url);
-}
-
-export function forgetWait(url: string): void {
-  waits.delete(url);
+/** Until it is disposed: how long the issuer's last answer at this URL asked to wait before the next look. RFC 8555 §7.5.1. */
+export function watchWait(url: string): Readonly<Wait> & Disposable {
+  const wait: Wait = { seconds: undefined };
+  waits.set(url, wait);
+  return {
+    get seconds() {
+      return wait.seconds;
+    },
+    [Symbol.dispose]: () => void waits.delete(url),
+  };
 }
 
 function unreachable(url: string, error: unknown): AcmeProblem {
   const { code, message } = error as NodeJS.ErrnoException;
-  return new AcmeProblem('network', `${new URL(url).host} did not answer: ${code ?? message}`, { cause: error });
+  const type = untimely.has(code ?? '') ? 'clock' : untrusted.has(code ?? '') ? 'untrusted' : 'network';
+  return new AcmeProblem(type, `${new URL(url).host} did not answer: ${code ?? message}`, { cause: error });
 }
 
 function json(text: string): unknown {
