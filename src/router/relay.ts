@@ -24,7 +24,7 @@ export interface Relayed {
   /** Places of what stays: event streams of a site. */
   readonly streams: Slots;
   /** What a stop ends without waiting. */
-  readonly listening: Set<Exchange['res']>;
+  readonly listening: Set<() => void>;
   readonly log: Log;
   readonly limits: Limits;
   readonly client: Client;
@@ -78,8 +78,9 @@ export function relay(
         if (room === undefined) return controller.abort(busy());
         slot.release();
         slot.release = room;
-        listening.add(res);
-        res.once('close', () => listening.delete(res));
+        const end = () => res.destroy();
+        listening.add(end);
+        res.once('close', () => listening.delete(end));
       }
       const length = Number(headerIn(headers, 'content-length') ?? Number.NaN);
       // RFC 9112 §7.1.2: trailers have a place in chunks alone.

@@ -65,7 +65,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   });
   const calls = slots(limits.upstreamConnections, limits.upstreamQueue, limits.upstreamQueueWait);
   const streams = slots(limits.upstreamStreams, 0, 0);
-  const listening = new Set<Exchange['res']>();
+  const listening = new Set<() => void>();
 
   const base = endpoint.pathname.replace(/\/$/, '');
   const added = headerMap(server.headers);
@@ -88,8 +88,9 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       const client = clientOf(res);
       const isEndpoint = passed.as === 'endpoint';
       if (isEndpoint && req.method === 'GET') {
-        listening.add(res);
-        res.once('close', () => listening.delete(res));
+        const end = () => res.destroy();
+        listening.add(end);
+        res.once('close', () => listening.delete(end));
       }
       const path = isEndpoint
         ? `${endpoint.pathname}${endpoint.search || exchange.query}`
@@ -112,10 +113,10 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       }
     },
     quiesce() {
-      for (const res of listening) res.destroy();
+      for (const end of listening) end();
     },
     async [Symbol.asyncDispose]() {
-      for (const res of listening) res.destroy();
+      for (const end of listening) end();
       await pool.destroy();
     },
   };

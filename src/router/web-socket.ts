@@ -1,7 +1,8 @@
 /** A WebSocket through the gateway: the handshake as a request like any other, then bytes both ways. RFC 6455 §4. */
 
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Limits } from './config.ts';
@@ -10,6 +11,7 @@ import { setHead } from './response-head.ts';
 import { busy, type Slots } from './slots.ts';
 import { answerFor } from './upstream-failure.ts';
 import { responseHeaders } from './upstream-headers.ts';
+import { tunnel } from './web-socket-tunnel.ts';
 
 export interface WebSocketTarget {
   readonly url: URL;
@@ -20,14 +22,12 @@ export interface WebSocketTarget {
   readonly secure: { readonly ca?: string; readonly servername?: string };
   readonly streams: Slots;
   /** What a stop ends without waiting. */
-  readonly listening: Set<ServerResponse>;
+  readonly listening: Set<() => void>;
   readonly limits: Limits;
 }
 
 /** Seconds a server may take for the handshake, where answers in general may take longer. */
 const handshake = 10;
-/** Milliseconds after which the kernel asks whether a silent peer is still there. */
-const keepAlive = 30_000;
 
 /** Resolves when the handshake is through; both ends then live and die together. A refusal is relayed as it is. */
 export async function webSocket(
@@ -54,11 +54,12 @@ export async function webSocket(
   }
   setHead(res, 101, [...headers, 'connection', 'Upgrade', 'upgrade', 'websocket']);
   res.flushHeaders();
-  target.listening.add(res);
-  res.once('close', () => target.listening.delete(res));
-  join(client.socket, server);
-  if (client.head.length > 0) server.write(client.head);
-  if (head.length > 0) client.socket.write(head);
+  client.socket.unshift(client.head);
+  server.unshift(head);
+  // Both are sockets: node:http speaks of any stream it may be given.
+  const { leave } = tunnel(client.socket as Socket, server as Socket, target.limits.stall * 1000);
+  target.listening.add(leave);
+  res.once('close', () => target.listening.delete(leave));
   return streamed;
 }
 
@@ -101,16 +102,4 @@ function shake({ res }: Exchange, target: WebSocketTarget): Promise<Opened> {
     });
     request.end();
   });
-}
-
-function join(client: Duplex, server: Duplex): void {
-  for (const [one, other] of [
-    [client, server],
-    [server, client],
-  ] as const) {
-    if ('setKeepAlive' in one && typeof one.setKeepAlive === 'function') one.setKeepAlive(true, keepAlive);
-    one.on('error', () => other.destroy());
-    one.once('close', () => other.destroy());
-    one.pipe(other);
-  }
 }

@@ -210,3 +210,62 @@ test('a stop ends WebSockets without waiting for them', async () => {
   await at[Symbol.asyncDispose]();
   await closed;
 });
+
+/** As a server sends it, RFC 6455 §5.2: opcode and payload, unmasked. */
+const frame = (opcode: number, payload: string) =>
+  Buffer.concat([Buffer.from([0x80 | opcode, payload.length]), Buffer.from(payload, 'latin1')]).toString('latin1');
+
+/** A masked control frame that came to the server: its opcode and payload. */
+function unmasked(bytes: Buffer): { opcode: number; payload: string } {
+  const [first = 0, second = 0] = bytes;
+  assert.ok(second & 0x80, 'RFC 6455 §5.3: what goes to a server is masked');
+  const payload = Buffer.from(bytes.subarray(6, 6 + (second & 0x7f)));
+  for (const [at, byte] of payload.entries()) payload[at] = byte ^ (bytes[2 + (at % 4)] ?? 0);
+  return { opcode: first & 0xf, payload: payload.toString('latin1') };
+}
+
+test('RFC 6455 §7.4.1: a stop tells both ends that it goes away, and a real client takes that for an orderly end', async () => {
+  await using server = await echo();
+  const at = await before(server.url, { drain: '1h' });
+  const socket = new WebSocket(at.url.replace('http', 'ws'));
+  await once(socket, 'open');
+  const [behind] = server.sockets;
+  assert.ok(behind);
+  behind.unpipe().resume();
+  const heard = once(behind, 'data');
+  const closed = once(socket, 'close');
+  const stopped = at[Symbol.asyncDispose]();
+  assert.deepEqual(unmasked((await heard)[0]), { opcode: 8, payload: '\x03\xe9' });
+  const [event] = await closed;
+  assert.deepEqual([event.code, event.wasClean], [1001, true]);
+  await stopped;
+});
+
+test('RFC 6455 §5.4: no frame is put into another one; a farewell waits for its end, and what comes after is not passed', async () => {
+  await using server = await echo();
+  const at = await before(server.url, { drain: '1h' });
+  const { until } = await knock(at.url, '/');
+  const [behind] = server.sockets;
+  const message = frame(1, 'x'.repeat(100));
+  behind?.write(message.slice(0, 40), 'latin1');
+  assert.equal(await until(/x{38}/), message.slice(0, 40));
+  const stopped = at[Symbol.asyncDispose]();
+  behind?.write(`${message.slice(40)}${frame(1, 'late')}`, 'latin1');
+  assert.equal(await until(/never/), `${message.slice(40)}${frame(8, '\x03\xe9')}`);
+  await stopped;
+});
+
+test('RFC 6455 §5.5.2: who is silent is pinged, who answers stays, and who does not is cut from both sides', async () => {
+  await using server = await echo();
+  await using at = await before(server.url, { stall: '200ms' });
+  const { socket, until } = await knock(at.url, '/');
+  const [behind] = server.sockets;
+  assert.ok(behind);
+  behind.unpipe().resume();
+  behind.on('data', (bytes: Buffer) => bytes[0] === 0x89 && behind.write(frame(10, ''), 'latin1'));
+  for (let round = 0; round < 3; round += 1) {
+    assert.match(await until(/\x89\0/), /\x89\0$/);
+    socket.write('\x8a\x80abcd', 'latin1');
+  }
+  await Promise.all([once(socket, 'close'), once(behind, 'end')]);
+});
