@@ -225,6 +225,26 @@ verb('import', 'turn the servers of Claude Desktop, VS Code or Cursor into our c
   .addOption(jsonOption())
   .action(async (file, options) => (await import('./commands/import.ts')).importFile(file, options));
 
+verb('connect', 'let a client that speaks stdio alone use a server elsewhere, with the login that it wants', [
+  'connect https://mcp.example.com/files/mcp',
+  'connect --device https://mcp.example.com/files/mcp',
+  'connect --header "Authorization: Bearer $TOKEN" https://mcp.example.com/files/mcp',
+  'connect --logout https://mcp.example.com/files/mcp',
+])
+  .argument('<url>', 'the MCP endpoint, of this gateway or of any other server')
+  .option('--device', 'log in with a code on another device. [where this machine has no browser]')
+  .option(
+    '--header <line>',
+    'added to every request; $NAME stands for a variable of the environment; may be repeated',
+    several,
+  )
+  .option('--client-id <id>', 'a client registered by hand, where none can register itself')
+  .option('--client-secret-file <file>', 'its secret, if it has one')
+  .option('--logout', 'take the tokens back and forget them')
+  .option('--state-dir <dir>', 'where tokens are kept. [~/.local/state/mcp-gateway]')
+  .addOption(new Option('--log-level <level>', 'the least important level that is logged').choices(logLevels))
+  .action(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options));
+
 verb('completion', 'print what makes a shell complete our verbs', [
   'completion bash > /etc/bash_completion.d/mcp-gateway',
   'completion fish > ~/.config/fish/completions/mcp-gateway.fish',

@@ -7,13 +7,13 @@ const root = join(import.meta.dirname, '..');
 const files = globSync('src/**/*.ts', { cwd: root });
 
 /** Which places each place may import from; every place may import from itself and from `anyone`. */
-const anyone = ['src/log.ts', 'src/pretty-log.ts', 'src/units.ts', 'src/version.ts'];
+const anyone = ['src/log.ts', 'src/units.ts', 'src/version.ts'];
 const rooms = ['src/router', 'src/oauth', 'src/tls', 'src/mcp', 'src/console', 'src/store'];
 const allowed: Record<string, readonly string[]> = {
   'src/cli.ts': ['src/commands'],
   'src/commands': [
     'src/admin',
-    'src/audit-log.ts',
+    'src/connect',
     'src/doctor',
     'src/config.ts',
     'src/config-file.ts',
@@ -24,6 +24,7 @@ const allowed: Record<string, readonly string[]> = {
     ...rooms,
   ],
   'src/doctor': ['src/config.ts', 'src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
+  'src/connect': ['src/config.ts', 'src/mcp', 'src/store/store.ts'],
   'src/admin': ['src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
   'src/gateway.ts': [
     'src/config.ts',
@@ -54,8 +55,6 @@ const allowed: Record<string, readonly string[]> = {
   'src/console': ['src/router/handler.ts', 'src/store/store.ts'],
   'src/store': [],
   'src/log.ts': [],
-  'src/pretty-log.ts': [],
-  'src/audit-log.ts': [],
   'src/units.ts': [],
   'src/version.ts': [],
 };

@@ -5,7 +5,7 @@ import { operations } from '../admin/operations.ts';
 import { adminSocketPath, openAdminSocket } from '../admin/socket.ts';
 import { type ConfigSource, loadConfig } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
-import { type Log, type LogLevel, log, overheard } from '../log.ts';
+import { type Log, type LogLevel, log } from '../log.ts';
 import { banner } from './banner.ts';
 
 interface ServeOptions {
@@ -24,12 +24,7 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const started = performance.now();
   const source = configSource(command, options);
   const config = loadConfig(source);
-  const written = log({ level: config.log.level, format: config.log.format, output: process.stderr });
-  using audit =
-    config.log.audit === undefined
-      ? undefined
-      : (await import('../audit-log.ts')).openAuditLog(config.log.audit, written);
-  const gatewayLog = audit === undefined ? written : overheard(written, audit.hear);
+  const gatewayLog = log({ level: config.log.level, format: config.log.format, output: process.stderr });
   await using gateway = await startGateway(config, gatewayLog);
   const reload = reloader(gateway, source, gatewayLog);
   await using _admin =
@@ -37,11 +32,7 @@ export async function serve(command: readonly string[], options: ServeOptions): 
       ? undefined
       : await administered(config.stateDir, { gateway, reload, log: gatewayLog });
   process.stdout.write(banner(gateway, performance.now() - started));
-  const hangUp = () => {
-    audit?.reopen();
-    return reload();
-  };
-  await stopped(hangUp, gatewayLog);
+  await stopped(reload, gatewayLog);
 }
 
 /** Waits for SIGTERM or SIGINT. A second one ends the process at once; SIGHUP reloads, and a fault leaves all as it was. */

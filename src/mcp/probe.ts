@@ -2,7 +2,7 @@
 
 import { version } from '../version.ts';
 import type { Child } from './child.ts';
-import { isObject, write } from './message.ts';
+import { isObject, type Request, write } from './message.ts';
 import { type Discovered, metaKey, modernCode, modernVersions, readDiscovery } from './modern-revision.ts';
 
 export type Verdict =
@@ -23,6 +23,9 @@ export const ownMeta = {
   [metaKey.clientInfo]: gatewayInfo,
 };
 
+/** Asks a server which modern revisions it speaks. */
+export const discoverRequest = write({ id, method: 'server/discover', params: { _meta: ownMeta } }) as Request;
+
 /** Seconds a server may take to answer: a package runner may have to fetch it first, and a legacy one may never answer. */
 export const patience = 20;
 
@@ -36,7 +39,7 @@ export async function probe(child: Child, wait: number): Promise<Verdict> {
     },
     ended: () => resolve({ era: 'legacy', usable: false }),
   });
-  child.send(write({ id, method: 'server/discover', params: { _meta: ownMeta } }).bytes);
+  child.send(discoverRequest.bytes);
   const verdict = await promise;
   clearTimeout(timer);
   return verdict;

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Exchange } from '../router/handler.ts';
-import type { Called } from './called.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
 import type { Connect } from './connection.ts';
 import { openSession, type Session } from './session.ts';
@@ -25,7 +24,6 @@ export interface SessionsOptions {
   readonly limits: BridgeLimits;
   readonly log: Log;
   readonly connect: Connect;
-  readonly called: Called;
   /** Tells which gateway has the session, where there are several. */
   readonly gatewayId?: string | undefined;
 }
@@ -33,7 +31,7 @@ export interface SessionsOptions {
 /** A session whose client never confirmed it ends after this many seconds, if not earlier. */
 const unconfirmed = 60;
 
-export function sessions({ config, limits, log, connect, called, gatewayId }: SessionsOptions): Sessions {
+export function sessions({ config, limits, log, connect, gatewayId }: SessionsOptions): Sessions {
   const table = new Map<string, Session>();
   const opening = new Map<symbol, string>();
   const closing = new Set<Promise<void>>();
@@ -106,7 +104,6 @@ export function sessions({ config, limits, log, connect, called, gatewayId }: Se
           id,
           owner: ownerOf(exchange),
           account,
-          called,
           connection,
           limits,
           policy,
