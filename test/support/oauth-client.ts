@@ -8,6 +8,7 @@ import { log } from '../../src/log.ts';
 import { hashPassword } from '../../src/oauth/password.ts';
 import { browser } from './browser.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { testStore } from './test-store.ts';
 
 export interface TestGateway extends AsyncDisposable {
   readonly url: string;
@@ -38,6 +39,7 @@ export async function testGateway({ auth, ...overrides }: Record<string, unknown
     overrides: {
       entrypoints: { http: { listen: '127.0.0.1:0' } },
       limits: { drain: '0' },
+      ...(await testStore(directory.path)),
       auth: { login: { password: { users } }, ...(auth as object | undefined) },
       mcpServers: { one: { command: 'true' }, two: { command: 'true', scopes: ['admin'] } },
       ...overrides,

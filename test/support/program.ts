@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testStore } from './test-store.ts';
 
 const cli = join(import.meta.dirname, '../../src/cli.ts');
 
@@ -31,7 +32,8 @@ export interface Finished {
 export async function startProgram(how: { config?: object; args?: readonly string[] }): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-'));
   const file = join(directory, 'gateway.config.json');
-  if (how.config !== undefined) writeFileSync(file, JSON.stringify(how.config));
+  const stored = how.config !== undefined && !('stateDir' in how.config) ? await testStore(directory) : {};
+  if (how.config !== undefined) writeFileSync(file, JSON.stringify({ ...stored, ...how.config }));
   const listen = JSON.stringify(how.config ?? {}).includes('"listen"') ? [] : ['--listen', '127.0.0.1:0'];
   const words = ['serve', ...(how.config === undefined ? [] : ['-c', file]), ...listen, ...(how.args ?? [])];
   const child = spawn(process.execPath, [cli, ...words], { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory });
@@ -60,7 +62,7 @@ export async function startProgram(how: { config?: object; args?: readonly strin
     output: () => stdout,
     errors: () => stderr,
     async reload(config) {
-      writeFileSync(file, JSON.stringify(config));
+      writeFileSync(file, JSON.stringify({ ...stored, ...config }));
       const before = stderr.length;
       child.kill('SIGHUP');
       while (!stderr.slice(before).includes('configuration reloaded')) {
