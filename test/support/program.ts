@@ -29,14 +29,22 @@ export interface Finished {
 }
 
 /** `serve` with a configuration object, or with the words after `serve`. Rejects with its stderr if it ends instead of serving. */
-export async function startProgram(how: { config?: object; args?: readonly string[] }): Promise<Program> {
+export async function startProgram(how: {
+  config?: object;
+  args?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+}): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-'));
   const file = join(directory, 'gateway.config.json');
   const stored = how.config !== undefined && !('stateDir' in how.config) ? await testStore(directory) : {};
   if (how.config !== undefined) writeFileSync(file, JSON.stringify({ ...stored, ...how.config }));
   const listen = JSON.stringify(how.config ?? {}).includes('"listen"') ? [] : ['--listen', '127.0.0.1:0'];
   const words = ['serve', ...(how.config === undefined ? [] : ['-c', file]), ...listen, ...(how.args ?? [])];
-  const child = spawn(process.execPath, [cli, ...words], { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory });
+  const child = spawn(process.execPath, [cli, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: directory,
+    env: { ...process.env, ...how.env },
+  });
   let stdout = '';
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

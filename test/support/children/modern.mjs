@@ -1,5 +1,6 @@
 // A server of 2026-07-28 by hand, so that tests see every line. `--legacy` makes it speak the former revisions instead.
 import { createInterface } from 'node:readline';
+import { fork, freeze, noise } from './misbehaviour.mjs';
 
 const version = 'io.modelcontextprotocol/protocolVersion';
 const subscriptionId = 'io.modelcontextprotocol/subscriptionId';
@@ -9,6 +10,8 @@ const heard = [];
 const waiting = new Map();
 const listening = new Map();
 const flags = new Set(process.argv.slice(2));
+if (flags.has('--deaf')) process.on('SIGTERM', () => {});
+if (flags.has('--stay')) setInterval(() => {}, 1000);
 
 const tools = [
   'echo',
@@ -28,6 +31,15 @@ const tools = [
   'inquire',
   'touch',
   'meta',
+  'big',
+  'crash',
+  'fork',
+  'freeze',
+  'never',
+  'noise',
+  'stderr',
+  'twice',
+  'unknown',
 ].map((name) => ({ name, inputSchema: { type: 'object' } }));
 tools.push({
   name: 'mirrored',
@@ -88,6 +100,28 @@ const call = {
     send({ method: 'notifications/message', params: { level: 'info', data: text } });
     return said('logged');
   },
+  big: ({ bytes }) => said('x'.repeat(bytes)),
+  crash: () => process.kill(process.pid, 'SIGKILL'),
+  fork: async ({ deaf }) => said(await fork(deaf)),
+  freeze,
+  never() {},
+  noise({ count }) {
+    noise(count);
+    return said('noise');
+  },
+  stderr({ count }) {
+    process.stderr.write('a line of noise\n'.repeat(count));
+    return said('noise');
+  },
+  twice(_args, id) {
+    send({ id, result: said('once') });
+    return said('again');
+  },
+  unknown() {
+    send({ id: 'nobody', result: said('who is there?') });
+    send({ id: 1e6, result: said('who is there?') });
+    return said('answered nobody');
+  },
   ask() {
     send({ id: 'q', method: 'roots/list' });
     return said('asked');
@@ -134,7 +168,7 @@ const methods = {
   },
 };
 
-createInterface({ input: process.stdin }).on('line', (line) => {
+createInterface({ input: process.stdin }).on('line', async (line) => {
   const message = JSON.parse(line);
   const { id, method, params = {} } = message;
   heard.push({
@@ -147,6 +181,6 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   const handler = methods[method];
   if (!handler) return send({ id, error: { code: -32601, message: `Method not found: ${method}` } });
   if (!params._meta?.[version]) return send({ id, error: { code: -32602, message: 'no version' } });
-  const result = handler(params, id, line);
+  const result = await handler(params, id, line);
   if (result !== undefined) send({ id, result });
 });

@@ -1,9 +1,9 @@
 // An MCP server over stdio that does what its caller asks for, also what no server should do.
 
-import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fork, freeze, noise } from './misbehaviour.mjs';
 
 const options = new Set(process.argv.slice(2));
 const version = [...options].find((option) => option.startsWith('--version='))?.slice(10);
@@ -98,12 +98,11 @@ const tools = {
     say({ id: 'nobody', result: {} });
     return text('answered nobody');
   },
-  fork: ({ deaf }) => {
-    const ignore = deaf ? "process.on('SIGTERM',()=>{});" : '';
-    const child = spawn(process.execPath, ['-e', `${ignore}console.log('up');setInterval(()=>{},1000)`], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return new Promise((resolve) => child.stdout.once('data', () => resolve(text(String(child.pid)))));
+  fork: async ({ deaf }) => text(await fork(deaf)),
+  freeze,
+  noise: ({ count }) => {
+    noise(count);
+    return text('noise');
   },
 };
 
