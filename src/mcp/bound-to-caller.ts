@@ -60,6 +60,7 @@ export function boundToCaller(server: ModernServer): ModernServer {
   return {
     discovered: server.discovered,
     notify: server.notify,
+    suspect: server.suspect,
     close: server.close,
     call(request, sink, about) {
       const { owner } = about;

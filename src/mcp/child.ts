@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../log.ts';
 import type { Command } from './environment.ts';
 import { lines } from './lines.ts';
-import { errorResponse, type Id, type Message, readLine, rpcCode } from './message.ts';
+import { errorResponse, type Id, idOfEdges, type Message, readLine, rpcCode } from './message.ts';
 import type { Reaper } from './reaper.ts';
 import { drainStderr } from './stderr-log.ts';
 
@@ -39,6 +39,8 @@ export interface Child {
   readonly backlog: number;
   /** True stops reading from it, so that it waits for us. */
   hold(on: boolean): void;
+  /** Somebody waited for it in vain: it is asked this, and where it says nothing at all for `silence` it is at fault. */
+  suspect(question: Buffer): void;
   /** Whether it has ever said something that is a message. */
   readonly spoke: boolean;
   /** It has failed or ended; sending is in vain. */
@@ -56,6 +58,8 @@ export interface ChildOptions {
   readonly message: number;
   /** Seconds between the steps of the end. */
   readonly grace: number;
+  /** Seconds that it may take for a sign of life. */
+  readonly silence: number;
 }
 
 /** The command could not be started at all. */
@@ -121,6 +125,7 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
   let fault: string | undefined;
   let over = false;
   let corked = false;
+  let doubt: NodeJS.Timeout | undefined;
 
   const exited = new Promise<string>((resolve) => {
     running.once('exit', (code, signal) => resolve(signal ? `was killed by ${signal}` : `exited with code ${code}`));
@@ -130,6 +135,7 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
   const tell = (how: string) => {
     if (over) return;
     over = true;
+    clearTimeout(doubt);
     events?.ended({
       reason: fault ?? ending ?? `the server ${how}`,
       expected: fault === undefined && ending !== undefined,
@@ -192,7 +198,14 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
       events?.message({ kind: 'response', id, error: JSON.parse(bytes.toString()).error, bytes });
     },
   });
-  stdout.on('data', (chunk: Buffer) => framer.push(chunk));
+  const trust = () => {
+    clearTimeout(doubt);
+    doubt = undefined;
+  };
+  stdout.on('data', (chunk: Buffer) => {
+    if (doubt) trust();
+    framer.push(chunk);
+  });
   // ST-06: a server may close its stdout without exiting; nothing more can come of it.
   stdout.on('end', () => {
     framer.end();
@@ -201,30 +214,42 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
   stdout.on('error', () => fail('the server closed its output'));
   stdin.on('error', () => void soonest(exited, 250).then((is) => is || fail('the server closed its input')));
 
+  const send = (line: Buffer) => {
+    if (over || ending !== undefined) return;
+    // Lines written in one turn of the event loop leave in one system call.
+    if (!corked) {
+      corked = true;
+      stdin.cork();
+      process.nextTick(() => {
+        corked = false;
+        stdin.uncork();
+      });
+    }
+    stdin.write(line);
+    stdin.write('\n');
+  };
+
   return {
     pid: group,
     startedAt: Date.now(),
     listen(to) {
       events = to;
     },
-    send(line) {
-      if (over || ending !== undefined) return;
-      // Lines written in one turn of the event loop leave in one system call.
-      if (!corked) {
-        corked = true;
-        stdin.cork();
-        process.nextTick(() => {
-          corked = false;
-          stdin.uncork();
-        });
-      }
-      stdin.write(line);
-      stdin.write('\n');
-    },
+    send,
     get backlog() {
       return stdin.writableLength;
     },
-    hold: (on) => void (on ? stdout.pause() : stdout.resume()),
+    hold(on) {
+      // Whom nobody reads cannot be heard.
+      if (on) trust();
+      if (on) stdout.pause();
+      else stdout.resume();
+    },
+    suspect(question) {
+      if (over || ending !== undefined || doubt || stdout.isPaused()) return;
+      send(question);
+      doubt = setTimeout(() => fail('the server hangs: it answers nothing any more'), options.silence * 1000);
+    },
     get spoke() {
       return spoke;
     },
@@ -234,19 +259,6 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
     gone,
     end,
   };
-}
-
-/** The id of an answer too long to be read, from its ends: servers write it first or last. */
-function idOfEdges(head: string, tail: string): Id | undefined {
-  if (/^[^{]*\{[^{]*"method"\s*:/.test(head)) return undefined;
-  const id = '"id"\\s*:\\s*(-?\\d+|"(?:[^"\\\\]|\\\\.)*")';
-  const jsonrpc = '"jsonrpc"\\s*:\\s*"2.0"';
-  const first = new RegExp(
-    `^\\s*\\{\\s*(?:${jsonrpc}\\s*,\\s*)?${id}\\s*,\\s*(?:${jsonrpc}\\s*,\\s*)?"(?:result|error)"`,
-  ).exec(head);
-  const last = new RegExp(`,\\s*${id}\\s*(?:,\\s*${jsonrpc}\\s*)?\\}\\s*$`).exec(tail);
-  const text = first?.[1] ?? last?.[1];
-  return text === undefined ? undefined : (JSON.parse(text) as Id);
 }
 
 /** Ends those of the group that outlive its leader. */

@@ -10,6 +10,8 @@ export interface Connection {
   readonly backlog: number;
   /** True makes the server wait for us. Absent where others would have to wait with it. */
   hold?(on: boolean): void;
+  /** A call was not answered in time: the server has to show that it is alive, or is ended. */
+  suspect(): void;
   /** Nothing is heard from it afterwards. */
   close(reason: string): Promise<void>;
 }

@@ -29,6 +29,9 @@ export interface JoinedServerOptions {
   readonly connect?: ((command: Command) => Child) | undefined;
 }
 
+/** Seconds that a server may take for it, once it has left a call without an answer. */
+const signOfLife = 10;
+
 export function joinedServer({ config, log, reaper, limits, connect }: JoinedServerOptions): JoinedServer {
   const pool = children({
     config,
@@ -36,6 +39,7 @@ export function joinedServer({ config, log, reaper, limits, connect }: JoinedSer
     reaper,
     message: limits.message,
     grace: limits.childGrace,
+    silence: Math.min(signOfLife, config.requestTimeout),
     perOwner: limits.childrenPerCaller,
     connect,
   });

@@ -11,7 +11,16 @@ import type { Handshake } from './handshake.ts';
 import { rank } from './interests.ts';
 import { find, splice } from './json-text.ts';
 import { asLegacy, asModern, discoverable, logLevelOf } from './legacy-wire.ts';
-import { isObject, type Notification, type Params, type Request, type Response, rpcCode, write } from './message.ts';
+import {
+  isObject,
+  type Notification,
+  type Params,
+  ping,
+  type Request,
+  type Response,
+  rpcCode,
+  write,
+} from './message.ts';
 import { type Discovered, metaKey, modernCode, modernVersions } from './modern-revision.ts';
 import { type Call, failure, isListen, type ModernServer, type Sink, success } from './modern-server.ts';
 import type { ParkedCalls } from './parked-calls.ts';
@@ -19,7 +28,7 @@ import { forgetCancelled, type PendingCall, soleOwner } from './pending-call.ts'
 
 export interface LegacyAsModernOptions {
   /** Initialized; nobody else speaks to it. */
-  readonly peer: Pick<Child, 'listen' | 'send' | 'over' | 'backlog' | 'end'>;
+  readonly peer: Pick<Child, 'listen' | 'send' | 'suspect' | 'over' | 'backlog' | 'end'>;
   readonly handshake: Handshake;
   /** Of the clients, as the server was told. */
   readonly capabilities: Params;
@@ -192,6 +201,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     },
     // What clients of the modern era have to say, these servers do not know.
     notify() {},
+    suspect: () => peer.suspect(ping(++last).bytes),
     get idle() {
       // A server need not answer what was cancelled.
       return listeners.size === 0 && [...calls.values()].every(({ leftAt }) => leftAt !== undefined);

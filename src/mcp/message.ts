@@ -82,10 +82,26 @@ export function readLine(line: Buffer): Message | undefined {
   }
 }
 
+/** The id of an answer too long to be read, from its ends: servers write it first or last. */
+export function idOfEdges(head: string, tail: string): Id | undefined {
+  if (/^[^{]*\{[^{]*"method"\s*:/.test(head)) return undefined;
+  const id = '"id"\\s*:\\s*(-?\\d+|"(?:[^"\\\\]|\\\\.)*")';
+  const jsonrpc = '"jsonrpc"\\s*:\\s*"2.0"';
+  const first = new RegExp(
+    `^\\s*\\{\\s*(?:${jsonrpc}\\s*,\\s*)?${id}\\s*,\\s*(?:${jsonrpc}\\s*,\\s*)?"(?:result|error)"`,
+  ).exec(head);
+  const last = new RegExp(`,\\s*${id}\\s*(?:,\\s*${jsonrpc}\\s*)?\\}\\s*$`).exec(tail);
+  const text = first?.[1] ?? last?.[1];
+  return text === undefined ? undefined : (JSON.parse(text) as Id);
+}
+
 /** A message of the gateway's own making. */
 export function write(value: Readonly<Record<string, unknown>>): Message {
   return message(value, Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...value })), false);
 }
+
+/** Every server of the sessions era answers it. */
+export const ping = (id: Id): Message => write({ id, method: 'ping' });
 
 export function errorResponse(id: Id | null, code: number, text: string, data?: unknown): Buffer {
   return Buffer.from(

@@ -221,6 +221,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
     get backlog() {
       return server.backlog;
     },
+    suspect: () => server.suspect(),
     async close(reason) {
       closed = true;
       subscription[Symbol.dispose]();

@@ -17,6 +17,7 @@ import {
 } from './message.ts';
 import { type Discovered, metaKey, metaOf } from './modern-revision.ts';
 import { failure, isListen, type ModernServer, rawId, type Sink, subscriptionOver } from './modern-server.ts';
+import { discoverRequest } from './probe.ts';
 
 export interface ModernChildOptions {
   /** One that has answered `server/discover` and is asked nothing else by anybody. */
@@ -138,6 +139,7 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
       };
     },
     notify: (message) => child.send(message.bytes),
+    suspect: () => child.suspect(discoverRequest.bytes),
     get idle() {
       return calls.size === 0;
     },

@@ -103,8 +103,10 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
       settle(response, status);
     };
     const unsubscribe = () => giveUp('the gateway is stopping', subscriptionOver(request));
-    const expire = () =>
+    const expire = () => {
       giveUp('timeout', failure(request, `the server did not answer within ${requestTimeout} s`), 504);
+      server.suspect();
+    };
     const timer = listens ? undefined : setTimeout(expire, requestTimeout * 1000);
     if (listens) subscriptions.add(unsubscribe);
 

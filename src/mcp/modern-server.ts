@@ -18,6 +18,8 @@ export interface ModernServer {
   readonly over: boolean;
   /** Bytes it has not read yet. */
   readonly backlog: number;
+  /** A call was not answered in time: it has to show that it is alive, or is ended. */
+  suspect(): void;
   /** Fails what is under way with this reason, ends subscriptions with a result, and lets go of the server. */
   close(reason: string): Promise<void>;
 }

@@ -267,6 +267,8 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
       if (on) gate = Promise.withResolvers<void>();
       else gate.resolve();
     },
+    // Its requests have time limits of their own, and there is no process to end.
+    suspect() {},
     get spoke() {
       return spoke;
     },

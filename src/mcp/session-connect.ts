@@ -1,11 +1,13 @@
 /** What a new legacy session is joined to: a child that was initialized, or a modern server behind a translation. */
 
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Child, Ending } from './child.ts';
 import type { Children } from './children.ts';
 import type { StdioServerConfig } from './config.ts';
 import { type Connect, type Connection, type ConnectionEvents, ModernOnly } from './connection.ts';
 import { type Command, commandFor } from './environment.ts';
+import { ping } from './message.ts';
 import { modernAsLegacy } from './modern-as-legacy.ts';
 import { modernChild } from './modern-child.ts';
 import type { Discovered } from './modern-revision.ts';
@@ -61,6 +63,7 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
         return connection.backlog;
       },
       hold: (on) => child.hold(on),
+      suspect: connection.suspect,
       close: connection.close,
     };
   };
@@ -89,6 +92,8 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
         return child.backlog;
       },
       hold: child.hold,
+      // No client can have thought of this id.
+      suspect: () => child.suspect(ping(randomUUID()).bytes),
       close: child.end,
     };
     let initialize: Parameters<Connection['send']>[0] | undefined;
@@ -128,6 +133,7 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
         return connection.backlog;
       },
       hold: (on) => connection.hold?.(on),
+      suspect: () => connection.suspect(),
       close: (reason) => connection.close(reason),
     };
   };

@@ -94,6 +94,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     // MCP lifecycle: initialize is never cancelled, so its server is of no use any more.
     if (request.method === 'initialize') return void close('the server did not answer initialize', 504);
     tell({ method: 'notifications/cancelled', params: { requestId: request.id, reason: 'timeout' } });
+    connection.suspect();
   });
 
   const respond = (response: Response) => {

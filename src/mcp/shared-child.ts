@@ -15,6 +15,7 @@ import {
   keyOf,
   type Notification,
   type Params,
+  ping,
   type Request,
   type Response,
   rpcCode,
@@ -244,6 +245,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
         get backlog() {
           return child.backlog;
         },
+        suspect: () => child.suspect(ping(++lastId).bytes),
         async close() {
           leave(seat);
         },

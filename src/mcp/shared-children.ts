@@ -60,7 +60,8 @@ export function sharedChildren(config: StdioServerConfig, pool: Children, log: L
         forget();
         clearTimeout(lingering.get(shared));
         lingering.delete(shared);
-        if (!ending.expected) pool.failed(ending.reason);
+        // Of a server that one caller has to himself the others hear nothing, whatever he does to it.
+        if (strangers && !ending.expected) pool.failed(ending.reason);
       },
       empty() {
         const end = () => {

@@ -13,7 +13,7 @@ import { modernScript } from '../support/modern-client.ts';
 async function launch(...args: string[]) {
   const reaper = openReaper(silent);
   const command = { command: process.execPath, args: args.length > 0 ? args : [modernScript], env: {} };
-  const child = await startChild(command, { log: silent, reaper, message: 1e6, grace: 0.2 });
+  const child = await startChild(command, { log: silent, reaper, message: 1e6, grace: 0.2, silence: 10 });
   return {
     child,
     async [Symbol.asyncDispose]() {

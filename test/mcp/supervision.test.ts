@@ -4,8 +4,16 @@ import { setTimeout as after } from 'node:timers/promises';
 import { type LogFields, overheard, silent } from '../../src/log.ts';
 import { backoff } from '../../src/mcp/backoff.ts';
 import { alive, bridged, eventually } from '../support/bridged.ts';
-import { allFrames, frames, initialized, initializeParams, mcpClient, nextMessage } from '../support/mcp-client.ts';
-import { modernClient } from '../support/modern-client.ts';
+import {
+  allFrames,
+  frames,
+  initialized,
+  initializeParams,
+  mcpClient,
+  nextMessage,
+  textOf,
+} from '../support/mcp-client.ts';
+import { modernClient, modernScript } from '../support/modern-client.ts';
 
 const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: initializeParams() };
 const call = (name: string, args: object = {}, id = 1) => ({
@@ -213,4 +221,44 @@ test('a flood of what is no message ends the server; a line of 20 MB passes, or 
     (await allFrames(await client.post(call('progress', { count: 1 }), { accept: 'text/event-stream' }))).length > 0,
     true,
   );
+});
+
+test('a server that hangs is ended once it shows no sign of life, and the next one works', async () => {
+  const limits = { childGrace: 0.05, streamAfter: 10 };
+  const requestTimeout = '1s';
+  const legacy = ['session', 'caller', 'shared'].map(async (isolation) => {
+    await using at = await bridged({ config: { isolation, requestTimeout }, limits });
+    const client = await initialized(at.url, { 'x-test-user': 'a' });
+    const pid = Number(await client.call('pid'));
+    assert.equal((await client.post(call('freeze'))).status, 504);
+    await eventually('it is gone', () => !alive(pid));
+    assert.equal((await client.post(call('echo'))).status, 404, 'its session is over');
+    assert.equal(await (await initialized(at.url, { 'x-test-user': 'a' })).call('echo', { text: 'on' }), 'on');
+  });
+  const modern = [{}, { args: [modernScript] }].map(async (own) => {
+    await using at = await bridged({ config: { isolation: 'shared', requestTimeout, ...own }, limits });
+    const client = modernClient(at.url);
+    const pid = Number(textOf((await client.call('pid')).result));
+    assert.equal((await client.call('freeze')).status, 504);
+    await eventually('it is gone', () => !alive(pid));
+    assert.equal(textOf((await client.call('echo', { text: 'on' })).result), 'on');
+  });
+  await Promise.all([...legacy, ...modern]);
+});
+
+test('a server that leaves a call without an answer but shows signs of life goes on', async () => {
+  await using at = await bridged({ config: { requestTimeout: '300ms' } });
+  const client = await initialized(at.url);
+  const pid = await client.call('pid');
+  for (const _ of [1, 2]) assert.equal((await client.post(call('never'))).status, 504);
+  assert.equal(await client.call('pid'), pid);
+});
+
+test('isolation caller: who crashes his own server again and again keeps nobody else from starting one', async () => {
+  await using at = await bridged({ config: { isolation: 'caller' } });
+  for (let i = 0; i < 5; i++) {
+    const bad = await initialized(at.url, { 'x-test-user': 'bad' });
+    await bad.post(call('crash'));
+  }
+  assert.equal(at.bridge.status().state, 'ready');
 });

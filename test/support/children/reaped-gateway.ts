@@ -8,7 +8,7 @@ import { write } from '../../../src/mcp/message.ts';
 import { openReaper } from '../../../src/mcp/reaper.ts';
 
 const script = fileURLToPath(new URL('server.mjs', import.meta.url));
-const options = { log: silent, reaper: openReaper(silent), message: 1e6, grace: 2 };
+const options = { log: silent, reaper: openReaper(silent), message: 1e6, grace: 2, silence: 10 };
 const command = { command: process.execPath, args: [script, '--deaf', '--stay'], env: {} };
 
 async function family(): Promise<number[]> {
