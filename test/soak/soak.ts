@@ -38,8 +38,9 @@ export async function soak({ rounds, seconds, seed, report }: SoakOptions): Prom
   const findings: Findings = { statuses: new Map(), verified: 0, faults: [] };
   await using gateway = await soakedGateway();
   const idle = gateway.descendants().length;
+  const before = await gateway.probe();
   const seen = new Set<number>();
-  let first: Held | undefined;
+  let heap = Number.POSITIVE_INFINITY;
   for (let number = 1; number <= rounds; number++) {
     const left: LeftOpen = { unread: [], quiet: [], sockets: [] };
     await round({ gateway, random: seeded(seed + number), seconds, findings, left, seen });
@@ -47,8 +48,9 @@ export async function soak({ rounds, seconds, seed, report }: SoakOptions): Prom
     await everybodyGone(gateway, idle);
     assert.ok(left.sockets.every(({ destroyed }) => destroyed));
     assert.deepEqual(findings.faults.slice(0, 20), [], `seed ${seed}, round ${number}`);
-    const held = await nothingMore(gateway, first);
-    first ??= held;
+    const held = await nothingMore(gateway, before);
+    assert.ok(held.heap <= heap + slack, `${held.heap} bytes in use after ${heap}`);
+    if (number === 1) ({ heap } = held);
     const answers = [...findings.statuses.values()].reduce((sum, count) => sum + count, 0);
     report?.({ ...held, number, answers, verified: findings.verified, processes: seen.size });
   }
@@ -133,20 +135,18 @@ async function everybodyGone(gateway: SoakedGateway, idle: number): Promise<void
   });
 }
 
-async function nothingMore(gateway: SoakedGateway, first: Held | undefined): Promise<Held> {
-  let held = await gateway.probe();
-  const fewer = () => {
-    if (!first || held.descriptors > first.descriptors) return !first;
-    return Object.entries(held.resources).every(([kind, count]) => count <= (first.resources[kind] ?? 0));
-  };
+async function nothingMore(gateway: SoakedGateway, before: Held): Promise<Held> {
+  let held = before;
   const settled = async () => {
     held = await gateway.probe();
-    return fewer();
+    const kinds = Object.entries(held.resources);
+    return (
+      held.descriptors <= before.descriptors && kinds.every(([kind, count]) => count <= (before.resources[kind] ?? 0))
+    );
   };
   await eventually('every handle is gone', settled, patience).catch((error: Error) => {
-    throw new Error(`${error.message}: ${JSON.stringify(held)} after ${JSON.stringify(first)}`);
+    throw new Error(`${error.message}: ${JSON.stringify(held)} after ${JSON.stringify(before)}`);
   });
-  if (first) assert.ok(held.heap <= first.heap + slack, `${held.heap} bytes in use after ${first.heap}`);
   assert.deepEqual(
     gateway.errors().filter((line) => !line.includes('server stopped')),
     [],
