@@ -68,6 +68,8 @@ const progress: Action = async ({ visitor, random, findings, server, era }) => {
 
 const question: Action = async (scene) => {
   const { visitor, server, findings } = scene;
+  // To the server that it stands for everybody is one caller, any of whom may be asked.
+  if (server.name === 'remote') return;
   const ask =
     server.eras === 'legacy'
       ? tool('ask', { method: 'roots/list' })
