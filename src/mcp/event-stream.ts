@@ -212,7 +212,12 @@ function eventStream(options: StreamOptions): Stream {
       blocked = false;
       if (after !== undefined && after < last) written = after;
       pending = events.reduce((sum, event) => (event.number > written ? sum + event.bytes.length : sum), 0);
-      to.on('close', () => res === to && detach());
+      to.on('close', () => {
+        if (res !== to) return;
+        detach();
+        // The server may have waited for this reader.
+        options.moved();
+      });
       to.on('drain', () => {
         if (res !== to) return;
         blocked = false;

@@ -137,20 +137,30 @@ test('children have a cap for each caller and one for all, and a claim is taken 
   assert.equal(at.bridge.status().children.length, 3);
 });
 
+/** A log that follows how many messages a flood has written, and waits until it gets no further. */
+function flooded() {
+  let wrote = 0;
+  const log = overheard(silent, (_level, _event, { line }) => {
+    wrote = Math.max(wrote, Number(/wrote (\d+)/.exec(String(line))?.[1] ?? 0));
+  });
+  const stuck = async () => {
+    let before = -1;
+    while (before !== wrote || wrote === 0) {
+      before = wrote;
+      await after(150);
+    }
+    return wrote;
+  };
+  return { log, stuck };
+}
+
 test('a reader who takes nothing makes the server wait, and gets everything in order when he reads on', async () => {
   const count = 250;
-  let wrote = 0;
-  const log = overheard(silent, (_level, event, { line, stderr }) => {
-    if (event === 'stderr') wrote = Math.max(wrote, Number(/wrote (\d+)/.exec(String(line ?? stderr))?.[1] ?? 0));
-  });
+  const { log, stuck } = flooded();
   await using at = await bridged({ log, limits: { eventLog: 500_000 } });
   const client = await initialized(at.url);
   const response = await client.post(call('flood', { count, bytes: 200_000 }));
-  let before = -1;
-  while (before !== wrote || wrote === 0) {
-    before = wrote;
-    await after(150);
-  }
+  const wrote = await stuck();
   assert.ok(wrote < count, `the server wrote ${wrote} of ${count} messages that nobody read`);
   const numbers: number[] = [];
   for await (const { message } of frames(response)) {
@@ -160,6 +170,19 @@ test('a reader who takes nothing makes the server wait, and gets everything in o
     numbers,
     Array.from({ length: count }, (_, i) => i + 1),
   );
+});
+
+test('a server that waited for a reader goes on when that one has gone', async () => {
+  const { log, stuck } = flooded();
+  await using at = await bridged({ log, config: { requestTimeout: '5s' }, limits: { eventLog: 100_000 } });
+  const client = await initialized(at.url);
+  const leave = new AbortController();
+  await client.post(call('flood', { count: 100, bytes: 200_000 }, 5), {}, leave.signal);
+  await stuck();
+  leave.abort();
+  const response = await client.post(call('echo', { text: 'on' }), { accept: 'application/json' });
+  assert.equal(response.status, 200, await response.text());
+  assert.doesNotMatch(await client.call('seen'), /cancelled/, 'it had to wait until the call of the other was over');
 });
 
 test('a half-open reader is cut, and its session with its process ends after the idle time', async () => {
