@@ -31,6 +31,8 @@ export interface Gateway extends AsyncDisposable {
   /** PEM of the local authority, where certificates come from it. */
   readonly rootFile: string | undefined;
   status(): Promise<GatewayStatus>;
+  /** Why requests cannot be served as they should be, if so: what /readyz tells. */
+  ailment(): Promise<string | undefined>;
   /** How far clients came on their way to a call, the latest first. */
   timeline(): readonly Trail[];
   /** All that it keeps, unsealed: for backups. */
@@ -80,6 +82,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     return meter === undefined ? watching : both(watching, meter);
   };
   const entry = (name: string) => ({
+    name,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     log,
@@ -145,6 +148,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     },
     status,
     store,
+    ailment: parts.ailment,
     timeline: clientTimeline.trails,
     get administration() {
       return (plan ?? first).administration;

@@ -7,6 +7,7 @@ import { type ConfigSource, loadConfig } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { type Log, type LogLevel, log } from '../log.ts';
 import { banner } from './banner.ts';
+import { type ServiceManager, serviceManager } from './service-manager.ts';
 
 interface ServeOptions {
   readonly config?: string;
@@ -25,14 +26,19 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const source = configSource(command, options);
   const config = loadConfig(source);
   const gatewayLog = log({ level: config.log.level, format: config.log.format, output: process.stderr });
+  let running: Gateway | undefined;
+  await using manager = serviceManager({ env: process.env, log: gatewayLog, alive: async () => running?.ailment() });
   await using gateway = await startGateway(config, gatewayLog);
-  const reload = reloader(gateway, source, gatewayLog);
+  running = gateway;
+  const reload = reloader(gateway, source, manager, gatewayLog);
   await using _admin =
     config.stateDir === undefined
       ? undefined
       : await administered(config.stateDir, { gateway, reload, log: gatewayLog });
+  manager.ready(summary(gateway));
   process.stdout.write(banner(gateway, performance.now() - started));
   await stopped(reload, gatewayLog);
+  manager.stopping();
 }
 
 /** Waits for SIGTERM or SIGINT. A second one ends the process at once; SIGHUP reloads, and a fault leaves all as it was. */
@@ -53,21 +59,33 @@ function stopped(reload: () => Promise<void>, gatewayLog: Log): Promise<void> {
 }
 
 /** One after the other, whoever asks: each reads the file when its turn comes. */
-function reloader(gateway: Gateway, source: ConfigSource, gatewayLog: Log): () => Promise<void> {
+function reloader(
+  gateway: Gateway,
+  source: ConfigSource,
+  manager: ServiceManager,
+  gatewayLog: Log,
+): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   const reload = async () => {
+    manager.reloading();
     try {
       await gateway.reload(loadConfig(source));
       gatewayLog.info('configuration reloaded');
     } catch (error) {
       gatewayLog.error('configuration not reloaded, the old one stays', { error });
       throw error;
+    } finally {
+      manager.ready(summary(gateway));
     }
   };
   return () => {
     last = last.then(reload, reload);
     return last;
   };
+}
+
+function summary({ servers: { length }, publicUrl }: Gateway): string {
+  return `${length === 1 ? 'one MCP server' : `${length} MCP servers`} at ${publicUrl.origin}`;
 }
 
 /** Administration is a convenience: a gateway that cannot have its socket serves all the same. */
