@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2Session, type SecureServerOptions } from 'node:http2';
-import { Socket } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Server as TlsServer } from 'node:tls';
 import type { Log } from '../log.ts';
@@ -11,7 +11,7 @@ import { addressSet } from './addresses.ts';
 import { bind } from './bind.ts';
 import type { Handler } from './handler.ts';
 import { timeStreams } from './http2-stall.ts';
-import { listenOptions } from './listen-address.ts';
+import { isAt, listenOptions, passedSocket } from './listen-address.ts';
 import { peerAddress } from './peer.ts';
 import { expectProxyHeaders } from './proxied-sockets.ts';
 import { writeReply } from './reply.ts';
@@ -19,6 +19,8 @@ import { type Serving, serving } from './serve.ts';
 import { linger } from './socket-close.ts';
 
 export interface EntrypointOptions {
+  /** A socket that systemd passed under this name is taken, where it has this address. */
+  readonly name?: string;
   /** `"127.0.0.1:8080"`, `":443"`, `"[::1]:8080"`, `"unix:PATH"` or `"systemd"`. */
   readonly address: string;
   /** Addresses and CIDR ranges whose X-Forwarded-* headers are believed. [none] */
@@ -66,7 +68,8 @@ const headCheck = 5000;
 export async function listen(options: EntrypointOptions, handler: Handler): Promise<Entrypoint> {
   const trusted = addressSet(options.trustedProxies ?? []);
   if ('fault' in trusted) throw new Error(`trustedProxies: ${trusted.fault} is neither an IP address nor a range`);
-  const at = listenOptions(options.address);
+  const passed = passedSocket(options.name);
+  const at = passed ?? listenOptions(options.address);
   if ('fault' in at) throw new Error(at.fault);
 
   const { log, limits, observe, accessLog = true } = options;
@@ -77,6 +80,13 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
   if (options.proxyProtocol) expectProxyHeaders(server, trusted, limits.headTimeout * 1000);
   join(server, exchanges, sockets, limits.stall);
   await bind(server, at, options.address);
+  const bound = server.address();
+  if (passed !== undefined && !isAt(options.address, bound)) {
+    server.close();
+    throw new Error(
+      `the socket unit of ${options.name} listens on ${written(bound)} and the configuration says ${options.address}; run "mcp-gateway service install" again`,
+    );
+  }
 
   let drained: Promise<void> | undefined;
   const drain = async (ms: number): Promise<void> => {
@@ -91,12 +101,9 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
     return drained;
   };
 
-  const bound = server.address();
-  const inet = typeof bound === 'object' && bound !== null ? bound : undefined;
-  const host = inet?.family === 'IPv6' ? `[${inet.address}]` : inet?.address;
   return {
-    address: inet ? `${host}:${inet.port}` : `unix:${bound}`,
-    port: inet?.port ?? 0,
+    address: written(bound),
+    port: typeof bound === 'object' ? (bound?.port ?? 0) : 0,
     get connections() {
       return sockets.size;
     },
@@ -104,6 +111,12 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
     handle: exchanges.handle,
     [Symbol.asyncDispose]: () => once(limits.drain * 1000),
   };
+}
+
+/** As a configuration would say it. */
+function written(bound: AddressInfo | string | null): string {
+  if (typeof bound !== 'object' || bound === null) return `unix:${bound}`;
+  return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
 function httpServer({ limits, secure }: EntrypointOptions): Server {

@@ -1,6 +1,6 @@
 /** The written form of an address to listen on. */
 
-import type { ListenOptions } from 'node:net';
+import { type AddressInfo, isIP, type ListenOptions } from 'node:net';
 
 /** `fd` is a socket that listens already. */
 export type ListenTarget = ListenOptions & { readonly fd?: number };
@@ -23,12 +23,38 @@ export function listenOptions(
   return { port: Number(port), ...(bare !== '' && { host: bare }) };
 }
 
-/** sd_listen_fds(3): descriptors from 3 on, meant for the process that LISTEN_PID names. */
+/** The socket that systemd passed under this name, whatever is written elsewhere. */
+export function passedSocket(
+  name: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): { readonly fd: number } | undefined {
+  const count = passed(env);
+  const at = name === undefined ? -1 : (env.LISTEN_FDNAMES?.split(':') ?? []).indexOf(name);
+  return at >= 0 && at < count ? { fd: 3 + at } : undefined;
+}
+
+/** Whether a written address is the one that is listened on. A host name may be any. */
+export function isAt(address: string, bound: AddressInfo | string | null): boolean {
+  const wanted = listenOptions(address);
+  if ('fault' in wanted || bound === null) return false;
+  if (wanted.fd !== undefined) return true;
+  if (typeof bound === 'string') return wanted.path === bound;
+  const { host = '::', port } = wanted;
+  const every = isIP(host) !== 0 && /^[0.:]+$/.test(host);
+  return (
+    port === bound.port && (isIP(host) === 0 || host === bound.address || (every && /^[0.:]+$/.test(bound.address)))
+  );
+}
+
+/** sd_listen_fds(3): how many descriptors from 3 on are meant for the process that LISTEN_PID names. */
+function passed(env: NodeJS.ProcessEnv): number {
+  return env.LISTEN_PID === String(process.pid) ? Number(env.LISTEN_FDS ?? 0) : 0;
+}
+
 function inherited(name: string | undefined, env: NodeJS.ProcessEnv): ListenTarget | { readonly fault: string } {
-  const count = env.LISTEN_PID === String(process.pid) ? Number(env.LISTEN_FDS ?? 0) : 0;
-  const names = env.LISTEN_FDNAMES?.split(':') ?? [];
-  const at = name === undefined ? 0 : names.indexOf(name);
-  if (count > 0 && at >= 0 && at < count) return { fd: 3 + at };
+  const count = passed(env);
+  const socket = name === undefined && count > 0 ? { fd: 3 } : passedSocket(name, env);
+  if (socket !== undefined) return socket;
   const missing = count === 0 ? 'systemd passed no socket' : `systemd passed no socket called ${name}`;
   return { fault: `${missing}; start the service through its socket unit, or write an address instead of "systemd"` };
 }
