@@ -245,6 +245,24 @@ verb('connect', 'let a client that speaks stdio alone use a server elsewhere, wi
   .addOption(new Option('--log-level <level>', 'the least important level that is logged').choices(logLevels))
   .action(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options));
 
+const service = verb('service', 'the gateway as a hardened systemd service that starts with this machine', [
+  'service install',
+]);
+verb(
+  'install',
+  'write the units, start the service and have it start with the machine; again after the addresses changed',
+  ['service install', 'service install --dry-run'],
+  service,
+)
+  .addOption(new Option('-c, --config <file>', 'the configuration. [/etc/mcp-gateway/gateway.config.json]'))
+  .option('--dry-run', 'print the units and change nothing')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./commands/service.ts')).serviceInstall(options));
+verb('uninstall', 'stop the service and remove it', ['service uninstall', 'service uninstall --purge'], service)
+  .option('--purge', 'remove its configuration, its state and its user as well')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./commands/service.ts')).serviceUninstall(options));
+
 verb('completion', 'print what makes a shell complete our verbs', [
   'completion bash > /etc/bash_completion.d/mcp-gateway',
   'completion fish > ~/.config/fish/completions/mcp-gateway.fish',

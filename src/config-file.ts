@@ -1,6 +1,6 @@
 /** Text of a configuration → plain JSON with its `{"$env"}` and `{"$file"}` references resolved, or every fault by its path. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 export interface Fault {
@@ -99,6 +99,15 @@ export function jsonPath(path: readonly PropertyKey[]): string {
     if (!/^[\w$-]+$/.test(name)) return `${text}[${JSON.stringify(name)}]`;
     return text === '' ? name : `${text}.${name}`;
   }, '');
+}
+
+export const defaultFile = 'gateway.config.json';
+/** Of the gateway that runs as a service of this machine. */
+export const systemFile = '/etc/mcp-gateway/gateway.config.json';
+
+/** What is meant where nobody names a file: that of the working directory, else that of the service. */
+export function presentFile(): string | undefined {
+  return [defaultFile, systemFile].find((file) => existsSync(file));
 }
 
 /** Where the references of a file start. */

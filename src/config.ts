@@ -1,9 +1,17 @@
 /** The configuration: one slice per room, joined, read from a file and the command line, and checked whole. */
 
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, directoryOf, type Fault, jsonPath, readConfigFile, resolveReferences } from './config-file.ts';
+import {
+  ConfigError,
+  defaultFile,
+  directoryOf,
+  type Fault,
+  jsonPath,
+  presentFile,
+  readConfigFile,
+  resolveReferences,
+} from './config-file.ts';
 import { logConfig } from './log-config.ts';
 import { bridgeLimits, mcpServersConfig } from './mcp/config.ts';
 import { metricsConfig } from './metrics/config.ts';
@@ -65,19 +73,17 @@ export interface GatewayConfig extends Omit<Parsed, 'store' | 'stateDir' | 'entr
 }
 
 export interface ConfigSource {
-  /** Without it, `gateway.config.json` in the working directory where there is one and nothing else was given. */
+  /** Without it, the file of `presentFile`, where no server was given either. */
   readonly file?: string;
   /** What the command line says; wins over the file, key by key. */
   readonly overrides?: Readonly<Record<string, unknown>>;
   readonly env: NodeJS.ProcessEnv;
 }
 
-export const defaultFile = 'gateway.config.json';
-
 /** Throws `ConfigError` with every fault at once. */
 export function loadConfig(source: ConfigSource): GatewayConfig {
   const overrides = source.overrides ?? {};
-  const file = source.file ?? (overrides.mcpServers === undefined && existsSync(defaultFile) ? defaultFile : undefined);
+  const file = source.file ?? (overrides.mcpServers === undefined ? presentFile() : undefined);
   if (file === undefined && overrides.mcpServers === undefined) {
     const message = `there is none; write ${defaultFile}, name a file with -c, or publish one server with: serve -- COMMAND`;
     throw new ConfigError('configuration', [{ path: '', message }]);

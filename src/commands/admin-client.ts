@@ -1,11 +1,9 @@
 /** Asks the running gateway by its admin socket. */
 
-import { existsSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
 import { adminSocketPath } from '../admin/socket.ts';
-import { defaultFile } from '../config.ts';
-import { directoryOf, readConfigFile, resolveReferences } from '../config-file.ts';
+import { directoryOf, presentFile, readConfigFile, resolveReferences } from '../config-file.ts';
 
 export interface GatewayOptions {
   readonly config?: string;
@@ -67,7 +65,7 @@ function unreached({ code, message }: NodeJS.ErrnoException, socketPath: string)
 /** Only this one key is read: the secrets that the rest of the file refers to may be nobody's but the gateway's. */
 function stateDirOf({ config, stateDir }: GatewayOptions): string {
   if (stateDir !== undefined) return resolve(stateDir);
-  const file = config ?? (existsSync(defaultFile) ? defaultFile : undefined);
+  const file = config ?? presentFile();
   const written = file === undefined ? undefined : readConfigFile(file).stateDir;
   const found = resolveReferences(written, { directory: directoryOf(file), env: process.env }, []);
   const dir = typeof found === 'string' && found !== '' ? found : process.env.STATE_DIRECTORY?.split(':')[0];

@@ -1,9 +1,12 @@
 /** `init`: a configuration to begin with, from flags or from answers at the terminal. */
 
-import { defaultFile, isLoopback } from '../config.ts';
+import { resolve } from 'node:path';
+import { isLoopback } from '../config.ts';
+import { defaultFile, systemFile } from '../config-file.ts';
 import { hashPassword } from '../oauth/password.ts';
 import { refuseToOverwrite, writeConfig } from './new-config.ts';
 import { serverName } from './serve.ts';
+import { service } from './service-units.ts';
 import { ask, interactive, newPassword } from './terminal.ts';
 
 export interface InitOptions {
@@ -26,11 +29,16 @@ type Written = Record<string, unknown>;
 
 export async function init(command: readonly string[], options: InitOptions): Promise<void> {
   const file = options.config ?? defaultFile;
+  const forService = resolve(file) === systemFile;
   refuseToOverwrite(file, options.force ?? false);
   const publicUrl = await given(options.publicUrl, 'URL people will reach it at', 'http://127.0.0.1:8080');
   if (!URL.canParse(publicUrl)) throw new Error(`${publicUrl} is no URL; write it like https://mcp.example.com`);
   const url = new URL(publicUrl);
-  const stateDir = await given(options.stateDir, 'directory for keys, grants and certificates', './state');
+  const stateDir = await given(
+    options.stateDir,
+    'directory for keys, grants and certificates',
+    forService ? service.stateDir : './state',
+  );
   const tls = await tlsOf(url, options);
   const { login, secret } = await loginOf(options);
   const words = command.length > 0 ? command : await askedCommand();
@@ -50,10 +58,16 @@ export async function init(command: readonly string[], options: InitOptions): Pr
     return;
   }
   const steps = [
-    ...(secret === undefined ? [] : [`export ${secret}=…   the client secret of the GitHub OAuth app`]),
+    ...(secret === undefined
+      ? []
+      : [
+          forService
+            ? `write ${secret}=… into ${service.environment}, the client secret of the GitHub OAuth app`
+            : `export ${secret}=…   the client secret of the GitHub OAuth app`,
+        ]),
     ...(secret === undefined ? [] : [`set the callback URL of that app to ${url.origin}/callback`]),
     `mcp-gateway check -c ${file}`,
-    `mcp-gateway serve -c ${file}`,
+    forService ? 'mcp-gateway service install' : `mcp-gateway serve -c ${file}`,
   ];
   process.stdout.write(`Wrote ${file}. Next:\n${steps.map((step) => `  ${step}\n`).join('')}`);
 }

@@ -1,6 +1,7 @@
 /** Writes configuration files: readable by their owner alone, whole or not at all, and never over another one unasked. */
 
-import { chmodSync, existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type GatewayConfig, loadConfig } from '../config.ts';
 
 /** Throws one sentence where there is such a file already and `force` is not given. */
@@ -10,13 +11,19 @@ export function refuseToOverwrite(file: string, force: boolean): void {
 }
 
 /**
- * Throws ConfigError with every fault, and nothing written. References stand for whatever they will be, so that a secret
- * which is not set yet is no fault.
+ * Throws ConfigError with every fault. References stand for whatever they will be, so that a secret which is not set yet, or
+ * is for the gateway's user alone, is no fault.
  */
-export function writeConfig(file: string, config: Readonly<Record<string, unknown>>, force: boolean): GatewayConfig {
-  const checked = loadConfig({ overrides: withoutReferences({ mcpServers: {}, ...config }), env: {} });
+export function plannedConfig(config: Readonly<Record<string, unknown>>): GatewayConfig {
+  return loadConfig({ overrides: withoutReferences({ mcpServers: {}, ...config }), env: {} });
+}
+
+/** Throws ConfigError with every fault, and nothing written. Makes the directory where there is none. */
+export function writeConfig(file: string, config: Readonly<Record<string, unknown>>, force: boolean): void {
+  plannedConfig(config);
   const draft = `${file}.${process.pid}.new`;
   try {
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(draft, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
     // Who may read a file that is there already is its owner's decision.
     if (existsSync(file)) chmodSync(draft, statSync(file).mode & 0o777);
@@ -28,7 +35,6 @@ export function writeConfig(file: string, config: Readonly<Record<string, unknow
   } finally {
     rmSync(draft, { force: true });
   }
-  return checked;
 }
 
 function withoutReferences(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
