@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Builds dist/mcp-gateway, one executable for this host's platform that needs no Node and no file beside it, and prints its
 # size, start time and idle memory. The same sources give the same bytes.
-# --no-measure leaves the measuring out. Needs npm ci, strip (binutils), about 1 GB of memory.
+# --deb makes a Debian package of it as well (dpkg-deb); --no-measure leaves the measuring out. Needs strip (binutils), about
+# 1 GB of memory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 measure=yes
+deb=''
 for word in "$@"; do
   case $word in
     --no-measure) measure='' ;;
-    *) echo "usage: scripts/build-sea.sh [--no-measure]" >&2; exit 2 ;;
+    --deb) deb=yes ;;
+    *) echo "usage: scripts/build-sea.sh [--deb] [--no-measure]" >&2; exit 2 ;;
   esac
 done
 
@@ -42,4 +45,5 @@ strip "$work/mcp-gateway"
 chmod 755 "$work/mcp-gateway"
 mv "$work/mcp-gateway" dist/mcp-gateway
 sha256sum dist/mcp-gateway
+[ -z "$deb" ] || "$node" scripts/debian-package.ts
 [ -z "$measure" ] || "$node" scripts/measure-executable.ts dist/mcp-gateway
