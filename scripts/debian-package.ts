@@ -159,7 +159,7 @@ try {
   mkdirSync(join(tree, 'usr/bin'));
   copyFileSync(executable, join(tree, 'usr/bin/mcp-gateway'));
   const target = join(dirname(executable), `mcp-gateway_${version}_${architecture}.deb`);
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z6', '--build', tree, target], {
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z4', '--build', tree, target], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, SOURCE_DATE_EPOCH: String(made) },
   });

@@ -2,7 +2,6 @@
 /** The verbs. Each one's code is loaded when it is called, so that none pays for the others at start. */
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { VerbWords } from './commands/completion.ts';
 import { logLevels } from './log.ts';
 import { version } from './version.ts';
 
@@ -268,14 +267,7 @@ verb('completion', 'print what makes a shell complete our verbs', [
   'completion fish > ~/.config/fish/completions/mcp-gateway.fish',
 ])
   .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
-  .action(async (shell) => (await import('./commands/completion.ts')).completion(shell, words('', program)));
-
-function words(path: string, command: Command): VerbWords[] {
-  const flags = command.options.flatMap(({ long, hidden }) => (hidden ? [] : (long ?? [])));
-  const below = command.commands.map((each) => each.name());
-  const own = { path, description: command.description(), words: [...below, ...flags, '--help'] };
-  return [own, ...command.commands.flatMap((each) => words(`${path} ${each.name()}`.trim(), each))];
-}
+  .action(async (shell) => (await import('./commands/completion.ts')).completion(shell, program));
 
 verb('version', 'print the version, the version of Node and whether this is the single executable', ['version --json'])
   .addOption(jsonOption())

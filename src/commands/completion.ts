@@ -1,15 +1,25 @@
 /** `completion`: what a shell offers after a tab, made from the verbs themselves. */
 
+import type { Command } from 'commander';
+
 /** One verb, or one below another: `token issue`. */
-export interface VerbWords {
+interface VerbWords {
   readonly path: string;
   readonly description: string;
   /** What may follow: verbs below it, and flags. */
   readonly words: readonly string[];
 }
 
-export function completion(shell: string, verbs: readonly VerbWords[]): void {
+export function completion(shell: string, program: Command): void {
+  const verbs = words('', program);
   process.stdout.write(shell === 'fish' ? fish(verbs) : shell === 'zsh' ? zsh(verbs) : bash(verbs));
+}
+
+function words(path: string, command: Command): VerbWords[] {
+  const flags = command.options.flatMap(({ long, hidden }) => (hidden ? [] : (long ?? [])));
+  const below = command.commands.map((each) => each.name());
+  const own = { path, description: command.description(), words: [...below, ...flags, '--help'] };
+  return [own, ...command.commands.flatMap((each) => words(`${path} ${each.name()}`.trim(), each))];
 }
 
 function bash(verbs: readonly VerbWords[]): string {
