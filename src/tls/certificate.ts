@@ -1,6 +1,7 @@
 /** A certificate chain with its key, checked once and ready for handshakes. */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 
 export interface Certificate {
@@ -50,7 +51,12 @@ export function covers(certificate: Pick<Certificate, 'names'>, host: string): b
 /** RFC 9525 §2: what a certificate stands for is in its subjectAltName, never in its common name. */
 function namesOf(leaf: X509Certificate): string[] {
   const entries = leaf.subjectAltName?.split(', ') ?? [];
-  return entries.flatMap((entry) => /^(?:DNS|IP Address):(.+)$/.exec(entry)?.[1]?.toLowerCase() ?? []);
+  return entries.flatMap((entry) => {
+    const [, name] = /^(?:DNS|IP Address):(.+)$/.exec(entry) ?? [];
+    if (name === undefined) return [];
+    // OpenSSL writes out the zeros that RFC 5952 §4.2 leaves out.
+    return isIPv6(name) ? new URL(`https://[${name}]`).hostname.slice(1, -1) : name.toLowerCase();
+  });
 }
 
 function parsed<T>(what: string, read: () => T): T {

@@ -40,6 +40,23 @@ describe('a rule that cannot be read says where and how to mend it', () => {
   }
 });
 
+test('what a certificate for the hosts of a rule bears', () => {
+  const rows: readonly (readonly [rule: string, names: string[]])[] = [
+    ['Host(`a.example`) && Path(`/x`)', ['a.example']],
+    ['Host(`a.example`) || Path(`/x`) || Host(`*.B.example.`)', ['a.example', '*.b.example']],
+    ['Host(`*`)', []],
+    ['!Host(`a.example`) && Host(`b.example`)', ['b.example']],
+    ['HostRegexp(`^[a-z]+\\.mcp\\.example\\.com$`)', ['*.mcp.example.com']],
+    ['HostRegexp(`(?i)^.+\\.Example\\.com$`)', ['*.example.com']],
+    ['HostRegexp(`^(?:a|b)-\\w+\\.example\\.com$`)', ['*.example.com']],
+    ['HostRegexp(`^a\\.example\\.com|b\\.example\\.com$`)', []],
+    ['HostRegexp(`example\\.com$`)', []],
+    ['HostRegexp(`^[a-z]+\\.com$`)', []],
+    ['HostRegexp(`^[a-z]+.example.com$`)', []],
+  ];
+  for (const [text, names] of rows) assert.deepEqual(compileRule(text).names, names, text);
+});
+
 describe('what an index may know of a rule', () => {
   const rows: readonly (readonly [rule: string, hosts: string[] | undefined, paths: string[] | undefined])[] = [
     ['Host(`a`) && Path(`/x`)', ['a'], ['exact /x']],

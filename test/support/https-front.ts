@@ -23,6 +23,8 @@ export interface HttpsFrontOptions {
   readonly store?: Store;
   readonly stateDir?: string;
   readonly handler?: Handler;
+  /** Whether connections begin with a PROXY header. */
+  readonly proxyProtocol?: boolean;
 }
 
 export async function httpsFront(options: HttpsFrontOptions): Promise<HttpsFront> {
@@ -34,9 +36,11 @@ export async function httpsFront(options: HttpsFrontOptions): Promise<HttpsFront
   const tls = opening.use(
     await openTls(tlsConfig.parse(options.tls), hosts, { publicUrl, stateDir, store, log: silent }),
   );
-  const entry = { address: '127.0.0.1:0', limits, log: silent };
+  const entry = { address: '127.0.0.1:0', limits, log: silent, trustedProxies: ['127.0.0.1'] };
   const secure = { options: tls.secure, attach: tls.attach };
-  const https = opening.use(await listen({ ...entry, secure }, tls.misdirected(handler)));
+  const https = opening.use(
+    await listen({ ...entry, secure, proxyProtocol: options.proxyProtocol ?? false }, tls.misdirected(handler)),
+  );
   const plain = opening.use(await listen(entry, tls.plain));
   const running = opening.move();
   return {

@@ -16,6 +16,8 @@ export interface Pebble extends AsyncDisposable {
   readonly tlsPort: number;
   /** Program and arguments that set a record of the DNS helper. */
   readonly dnsCommand: readonly string[];
+  /** Has the DNS helper do something: `set-servfail` for a host, say. */
+  dns(what: string, body: object): Promise<void>;
   /** PEM of the root that the certificates are trusted by; another after each start. */
   root(): Promise<string>;
   /** Forgets all accounts and orders, as its state is in memory. */
@@ -136,6 +138,13 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     httpPort,
     tlsPort,
     dnsCommand: [process.execPath, file('dns.mjs')],
+    async dns(what, body) {
+      const answer = await request(`http://127.0.0.1:${dnsManage}/${what}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
+      await answer.body.dump();
+    },
     async root() {
       const answer = await request(`https://localhost:${manage}/roots/0`, { dispatcher: agent });
       return await answer.body.text();

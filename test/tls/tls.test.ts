@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { request as plainRequest } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { setImmediate } from 'node:timers/promises';
+import { type ConnectionOptions, connect, createSecureContext, type TLSSocket } from 'node:tls';
+import { peerAddress } from '../../src/router/peer.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Certificate } from '../../src/tls/certificate.ts';
+import { certificateTable } from '../../src/tls/certificate-table.ts';
 import { certified, type HttpsFront, httpsFront } from '../support/https-front.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -74,6 +78,28 @@ test('each host shows its own certificate, and a changed file is reread while co
   open.destroy();
 });
 
+test('files behind a link are reread when it is swapped, as orchestrators do', async () => {
+  await using directory = await temporaryDirectory();
+  const place = (name: string) => join(directory.path, name);
+  const generation = async (name: string) => {
+    const { certificate, rootFile } = await certified(directory.path, ['one.example.test']);
+    await mkdir(place(name));
+    await writeFile(join(place(name), 'tls.crt'), certificate.chain);
+    await writeFile(join(place(name), 'tls.key'), certificate.key);
+    return { serial: certificate.serial, ca: await readFile(rootFile, 'utf8') };
+  };
+  const { serial, ca } = await generation('first');
+  await symlink('first', place('current'));
+  const files = [{ cert: place('current/tls.crt'), key: place('current/tls.key') }];
+  await using front = await httpsFront({ tls: { files }, hosts });
+  assert.equal(await serialOf(front, 'one.example.test', ca), serial);
+  const second = await generation('second');
+  await symlink('second', place('next'));
+  await rename(place('next'), place('current'));
+  while ((await serialOf(front, 'one.example.test', ca)) !== second.serial)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
 test('a file that cannot be used is told with its name at the start', async () => {
   await using directory = await temporaryDirectory();
   const { files } = await onFiles(
@@ -112,7 +138,8 @@ test('RFC 6066 §3: a name that is not served gets no certificate of another', a
   const strange = ['other.example.test', 'a.b.w.example.test', 'w.example.test', 'xone.example.test', undefined];
   for (const servername of strange) {
     const refused = handshake(front, { ca, rejectUnauthorized: false, ...(servername && { servername }) });
-    await assert.rejects(refused, `${servername}`);
+    // An alert tells it apart from a connection that broke.
+    await assert.rejects(refused, { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' }, `${servername}`);
   }
 });
 
@@ -144,6 +171,67 @@ test('RFC 9110 §15.5.20: a host the connection’s certificate does not cover i
   session.destroy();
 });
 
+test('RFC 9110 §15.5.20: a client that names no host is held to what the certificate it saw covers', async () => {
+  await using directory = await temporaryDirectory();
+  await using front = await httpsFront({
+    tls: { internal: true },
+    hosts: ['localhost', '127.0.0.1', '[::1]'],
+    stateDir: directory.path,
+  });
+  const options = { ca: await readFile(front.tls.rootFile ?? '', 'utf8'), servername: '' };
+  for (const [host, status] of [
+    ['127.0.0.1', 200],
+    ['[::1]', 200],
+    ['localhost:8443', 200],
+    ['two.example.test', 421],
+    ['127.0.0.2', 421],
+  ] as const)
+    assert.equal((await get(front, host, options)).status, status, host);
+});
+
+test('behind a PROXY header TLS is what it is without: names, protocols, 421 and the client’s address', async () => {
+  await using directory = await temporaryDirectory();
+  const { files, ca } = await onFiles(
+    directory.path,
+    hosts.map((host) => [host]),
+  );
+  await using front = await httpsFront({
+    tls: { files },
+    hosts,
+    proxyProtocol: true,
+    handler: ({ host, req }) => ({ status: 200, body: `${host} ${peerAddress(req.socket)}` }),
+  });
+  const behind = async () => {
+    const socket = connectTcp(front.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write('PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n');
+    return socket;
+  };
+  for (const protocol of ['h2', 'http/1.1']) {
+    const options = { servername: 'one.example.test', ca, ALPNProtocols: [protocol] };
+    const socket = connect({ socket: await behind(), ...options });
+    await once(socket, 'secureConnect');
+    assert.equal(socket.alpnProtocol, protocol);
+    if (protocol === 'h2') {
+      const session = connectHttp2('https://one.example.test', { createConnection: () => socket });
+      for (const [host, status] of [
+        ['one.example.test', 200],
+        ['two.example.test', 421],
+      ] as const) {
+        const stream = session.request({ ':path': '/', ':authority': host });
+        const [headers] = await once(stream, 'response');
+        assert.equal(headers[':status'], status);
+        const body = Buffer.concat(await stream.toArray()).toString();
+        if (status === 200) assert.equal(body, 'one.example.test 203.0.113.7');
+      }
+      session.destroy();
+    }
+    socket.destroy();
+  }
+  const strange = connect({ socket: await behind(), servername: 'other.example.test', ca });
+  await assert.rejects(once(strange, 'secureConnect'), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
+});
+
 test('RFC 7301 §3.2: HTTP/2 is preferred, HTTP/1.1 spoken, anything else refused', async () => {
   await using directory = await temporaryDirectory();
   const { files, ca } = await onFiles(directory.path, [['one.example.test']]);
@@ -168,6 +256,56 @@ test('RFC 8996 §2: TLS 1.1 is not spoken', async () => {
   await using front = await httpsFront({ tls: { files }, hosts });
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   await assert.rejects(handshake(front, { servername: 'one.example.test', ca, ...old }));
+});
+
+test('the operator’s own certificate goes before that of the issuer, which goes before the local one, until it has ended', () => {
+  const table = certificateTable();
+  const day = 86_400_000;
+  const of = (serial: string, days: number): Certificate => ({
+    names: ['one.example.test'],
+    notBefore: 0,
+    notAfter: Date.now() + days * day,
+    issuer: '',
+    serial,
+    chain: '',
+    key: '',
+    context: createSecureContext(),
+  });
+  table.set('internal', [of('internal', 30)]);
+  table.set('acme', [of('acme', 6)]);
+  assert.equal(table.find('one.example.test')?.serial, 'acme');
+  table.set('files', [of('short', 1), of('long', 2)]);
+  assert.equal(table.find('one.example.test')?.serial, 'long');
+  table.set('files', [of('ended', -1)]);
+  assert.equal(table.find('one.example.test')?.serial, 'acme');
+  table.set('acme', []);
+  table.set('internal', []);
+  assert.equal(table.find('one.example.test')?.serial, 'ended');
+});
+
+test('RFC 9325 §3.4: the keys of session tickets change while the gateway runs, for all gateways on the store alike', async (t) => {
+  await using directory = await temporaryDirectory();
+  const { files, ca } = await onFiles(directory.path, [['one.example.test']]);
+  await using store = memoryStore();
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const options = { servername: 'one.example.test', ca, maxVersion: 'TLSv1.2' } as const;
+  await using front = await httpsFront({ tls: { files }, hosts, store });
+  await using other = await httpsFront({ tls: { files }, hosts, store });
+  const socket = connect({ host: '127.0.0.1', port: front.port, ...options });
+  const [session] = await once(socket, 'session');
+  socket.destroy();
+  const resumed = async (at: HttpsFront) => {
+    const again = await handshake(at, { ...options, session });
+    const reused = again.isSessionReused();
+    again.destroy();
+    return reused;
+  };
+  assert.deepEqual([await resumed(front), await resumed(other)], [true, true]);
+  // As twelve hours would.
+  await store.delete('tls-ticket-keys:current');
+  t.mock.timers.tick(60_000);
+  await setImmediate();
+  assert.deepEqual([await resumed(front), await resumed(other)], [false, false]);
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {

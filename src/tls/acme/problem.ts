@@ -46,9 +46,6 @@ const mends: Readonly<Record<string, string>> = {
   timeout: 'the gateway goes on with this order by itself',
   serverInternal: 'the issuer has trouble of its own; the gateway asks again by itself',
   dns: 'make the host name point to this machine (A or AAAA record), then wait for the next try or run cert renew',
-  connection:
-    'the issuer must reach this machine from outside: open port 80 (http-01) or 443 (tls-alpn-01), or use dns-01',
-  tls: 'something in front ends TLS; have it pass port 443 on untouched, or use http-01 or dns-01',
   unauthorized: 'another machine answered for this name; check its DNS records and any proxy in front',
   incorrectResponse: 'another program answered for this name; check its DNS records and any proxy in front',
   caa: 'a CAA record of this domain forbids this issuer; add the issuer to it or choose another',
@@ -69,5 +66,11 @@ const unseen = ['dns', 'connection', 'unauthorized', 'incorrectResponse'];
 export function mendFor(type: string, challenge: string): string {
   if (challenge === 'dns-01' && unseen.includes(type))
     return 'the issuer did not see the TXT record; dnsCommand is to return only when every name server of the domain has it';
+  if (challenge === 'tls-alpn-01' && ['tls', 'unauthorized', 'incorrectResponse'].includes(type))
+    return 'the issuer did not find the proof on port 443: check DNS, that the port is open, and that nothing in front ends TLS';
+  if (type === 'connection') {
+    const port = challenge === 'tls-alpn-01' ? 443 : 80;
+    return `the issuer must reach this machine by that name: check its A and AAAA records, open port ${port} from outside, or use dns-01`;
+  }
   return mends[type] ?? 'see what the issuer says, then run cert renew';
 }

@@ -89,9 +89,16 @@ export function watchWait(url: string): Readonly<Wait> & Disposable {
 }
 
 function unreachable(url: string, error: unknown): AcmeProblem {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message } = innermost(error) as NodeJS.ErrnoException;
   const type = untimely.has(code ?? '') ? 'clock' : untrusted.has(code ?? '') ? 'untrusted' : 'network';
-  return new AcmeProblem(type, `${new URL(url).host} did not answer: ${code ?? message}`, { cause: error });
+  return new AcmeProblem(type, `${new URL(url).host} did not answer: ${typeof code === 'string' ? code : message}`, {
+    cause: error,
+  });
+}
+
+/** Where several addresses were tried each failed by itself. */
+function innermost(error: unknown): unknown {
+  return error instanceof AggregateError ? error.errors[0] : error;
 }
 
 function json(text: string): unknown {
