@@ -168,6 +168,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
         'entrypoints',
         'trustedProxies',
         'limits',
+        'log',
         'metrics',
       ] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));

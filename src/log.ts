@@ -1,6 +1,7 @@
-/** One line per event, JSON for machines or aligned text for a terminal. Secrets are cut out by key name before anything is written. */
+/** One line per event, JSON for machines or text for a terminal. Secrets are cut out by key name before anything is written. */
 
 import type { Writable } from 'node:stream';
+import { prettyLine } from './pretty-log.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -50,13 +51,15 @@ export function isSecret(name: string): boolean {
   return secretKey.test(name);
 }
 
+const unwritten = () => {};
+
 export function log(options: LogOptions): Log {
   const threshold = logLevels.indexOf(options.level);
-  const line = options.format === 'json' ? jsonLine : prettyLine;
+  const line = options.format === 'json' ? jsonLine : prettyLine.bind(undefined, options.output);
   const make = (bound: LogFields): Log => {
     const at = (level: LogLevel) =>
       logLevels.indexOf(level) < threshold
-        ? () => {}
+        ? unwritten
         : (event: string, fields: LogFields = {}) => {
             options.output.write(line(level, event, redact({ ...bound, ...fields }, options.level === 'debug')));
           };
@@ -97,16 +100,4 @@ function causes(error: Error): string {
 
 function jsonLine(level: LogLevel, event: string, fields: LogFields): string {
   return `${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`;
-}
-
-function prettyLine(level: LogLevel, event: string, fields: LogFields): string {
-  const time = new Date().toTimeString().slice(0, 8);
-  const tail = Object.entries(fields).map(([key, value]) => `${key}=${pretty(value)}`);
-  return `${[time, level.toUpperCase().padEnd(5), event, ...tail].join(' ')}\n`;
-}
-
-/** Control characters never reach a terminal as they are: a log line is one line. */
-function pretty(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text);
 }

@@ -79,7 +79,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const guarded = [...new Set([...fixed, ...ofRouters.values()])];
   const authorization = authorizationServer(
     { ...config.auth, login: parts.login ?? config.auth.login },
-    { publicUrl, store, log, resources: guarded },
+    { publicUrl, store, resources: guarded },
   );
 
   const services = new Map<string, Service>();
@@ -247,6 +247,7 @@ async function openService(
       connectTimeout: config.limits.connectTimeout,
       gatewayId: peers?.id,
       pass: opened,
+      auditedBody: config.log.audit === undefined ? undefined : config.limits.body,
     },
   );
   return forwarded(serviceOf(server, joined));

@@ -7,12 +7,13 @@ const root = join(import.meta.dirname, '..');
 const files = globSync('src/**/*.ts', { cwd: root });
 
 /** Which places each place may import from; every place may import from itself and from `anyone`. */
-const anyone = ['src/log.ts', 'src/units.ts', 'src/version.ts'];
+const anyone = ['src/log.ts', 'src/pretty-log.ts', 'src/units.ts', 'src/version.ts'];
 const rooms = ['src/router', 'src/oauth', 'src/tls', 'src/mcp', 'src/console', 'src/store'];
 const allowed: Record<string, readonly string[]> = {
   'src/cli.ts': ['src/commands'],
   'src/commands': [
     'src/admin',
+    'src/audit-log.ts',
     'src/connect',
     'src/doctor',
     'src/config.ts',
@@ -55,6 +56,8 @@ const allowed: Record<string, readonly string[]> = {
   'src/console': ['src/router/handler.ts', 'src/store/store.ts'],
   'src/store': [],
   'src/log.ts': [],
+  'src/pretty-log.ts': [],
+  'src/audit-log.ts': [],
   'src/units.ts': [],
   'src/version.ts': [],
 };

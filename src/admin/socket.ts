@@ -32,7 +32,7 @@ export async function openAdminSocket(path: string, operations: Operations, log:
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   await removeStale(path);
   const server = createServer((req, res) => {
-    void answer(req, operations)
+    void answer(req, operations, log)
       .catch((error: unknown) => failure(error, log))
       .then(({ status, body }) => send(res, status, body))
       // Who asked sees an answer that breaks off.
@@ -77,14 +77,20 @@ export function read<T>(schema: z.ZodType<T>, { body }: Asked): T {
   throw refusal(400, 'invalid_request', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`);
 }
 
-async function answer(req: IncomingMessage, operations: Operations): Promise<{ status: number; body: object }> {
+async function answer(
+  req: IncomingMessage,
+  operations: Operations,
+  log: Log,
+): Promise<{ status: number; body: object }> {
   const { pathname } = new URL(req.url ?? '/', 'http://admin');
   const slash = pathname.lastIndexOf('/');
   const exact = operations[`${req.method} ${pathname}`];
   const operation = exact ?? operations[`${req.method} ${pathname.slice(0, slash)}/*`];
   if (operation === undefined) throw refusal(404, 'not_found', 'the gateway has no such operation; is it older?');
   const name = exact === undefined ? decoded(pathname.slice(slash + 1)) : '';
-  return { status: 200, body: await operation({ name, body: await bodyOf(req) }) };
+  const body = await operation({ name, body: await bodyOf(req) });
+  if (req.method !== 'GET') log.info('administered', { operation: `${req.method} ${pathname}` });
+  return { status: 200, body };
 }
 
 async function bodyOf(req: IncomingMessage): Promise<Asked['body']> {

@@ -5,7 +5,7 @@ import { operations } from '../admin/operations.ts';
 import { adminSocketPath, openAdminSocket } from '../admin/socket.ts';
 import { type ConfigSource, loadConfig } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
-import { type Log, type LogLevel, log } from '../log.ts';
+import { type Log, type LogLevel, log, overheard } from '../log.ts';
 import { banner } from './banner.ts';
 import { type ServiceManager, serviceManager } from './service-manager.ts';
 
@@ -25,7 +25,12 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const started = performance.now();
   const source = configSource(command, options);
   const config = loadConfig(source);
-  const gatewayLog = log({ level: config.log.level, format: config.log.format, output: process.stderr });
+  const written = log({ level: config.log.level, format: config.log.format, output: process.stderr });
+  using audit =
+    config.log.audit === undefined
+      ? undefined
+      : (await import('../audit-log.ts')).openAuditLog(config.log.audit, written);
+  const gatewayLog = audit === undefined ? written : overheard(written, audit.hear);
   let running: Gateway | undefined;
   await using manager = serviceManager({ env: process.env, log: gatewayLog, alive: async () => running?.ailment() });
   await using gateway = await startGateway(config, gatewayLog);
@@ -37,7 +42,11 @@ export async function serve(command: readonly string[], options: ServeOptions): 
       : await administered(config.stateDir, { gateway, reload, log: gatewayLog });
   manager.ready(summary(gateway));
   process.stdout.write(banner(gateway, performance.now() - started));
-  await stopped(reload, gatewayLog);
+  const hangUp = () => {
+    audit?.reopen();
+    return reload();
+  };
+  await stopped(hangUp, gatewayLog);
   manager.stopping();
 }
 

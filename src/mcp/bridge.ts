@@ -2,6 +2,7 @@
 
 import type { Answer, Exchange, Handler } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
+import { calledAt } from './called.ts';
 import type { ChildrenStatus } from './children.ts';
 import type { StdioServerConfig } from './config.ts';
 import { httpSse } from './http-sse.ts';
@@ -38,12 +39,13 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
   const { limits, gatewayId } = deps;
   const log = deps.log.with({ server: name });
   const server = joinedServer({ ...deps, config, log });
-  const table = sessions({ config, limits, log, connect: server.join, gatewayId });
+  const table = sessions({ config, limits, log, connect: server.join, called: calledAt(name, 'legacy'), gatewayId });
   const legacy = streamableHttp(table);
   const modern = modernHttp({
     limits,
     requestTimeout: config.requestTimeout,
     policy: toolPolicy(config.tools),
+    called: calledAt(name, 'modern'),
     open: (exchange, { params }) => server.servers.open(exchange, params),
   });
 

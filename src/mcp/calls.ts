@@ -1,5 +1,6 @@
 /** The calls of one session that wait for their answer, and the time they have for it. */
 
+import type { Outcome } from './called.ts';
 import { errorResponse, type Id, keyOf, progressTokenOf, type Request, rpcCode } from './message.ts';
 import type { Answering } from './post-answer.ts';
 
@@ -9,16 +10,17 @@ export interface Call {
   readonly startedAt: number;
   readonly timer: NodeJS.Timeout;
   readonly token: string | undefined;
+  readonly ended: (outcome: Outcome) => void;
 }
 
 export interface Calls {
   readonly size: number;
-  begin(request: Request, answer: Answering): void;
+  begin(request: Request, answer: Answering, ended: Call['ended']): void;
   get(id: Id): Call | undefined;
   /** The call that a progress notification is about; it may go on for longer now. */
   progressed(token: unknown): Call | undefined;
   /** Answers the call; the status counts where nothing of the answer has been sent. */
-  settle(call: Call, bytes: Buffer, status?: number): void;
+  settle(call: Call, bytes: Buffer, outcome: Outcome, status?: number): void;
   fail(call: Call, text: string, status: number): void;
   failAll(text: string, status: number): void;
   /** The POSTs that wait and can take more than their answers, the latest last. */
@@ -33,20 +35,21 @@ export function callTable(timeout: number, expired: (call: Call) => void): Calls
   const calls = new Map<string, Call>();
   const tokens = new Map<string, Call>();
 
-  const settle = (call: Call, bytes: Buffer, status?: number) => {
+  const settle = (call: Call, bytes: Buffer, outcome: Outcome, status?: number) => {
     clearTimeout(call.timer);
+    call.ended(outcome);
     calls.delete(keyOf(call.request.id));
     if (call.token !== undefined) tokens.delete(call.token);
     call.answer.respond(bytes, status);
   };
   const fail = (call: Call, text: string, status: number) =>
-    settle(call, errorResponse(call.request.id, rpcCode.internalError, text), status);
+    settle(call, errorResponse(call.request.id, rpcCode.internalError, text), 'failed', status);
 
   return {
     get size() {
       return calls.size;
     },
-    begin(request, answer) {
+    begin(request, answer, ended) {
       const token = progressTokenOf(request.params);
       const expire = () => {
         fail(call, `the server did not answer within ${timeout} s`, 504);
@@ -55,6 +58,7 @@ export function callTable(timeout: number, expired: (call: Call) => void): Calls
       const call: Call = {
         request,
         answer,
+        ended,
         token: token === undefined ? undefined : keyOf(token),
         startedAt: Date.now(),
         timer: setTimeout(expire, timeout * 1000),

@@ -33,7 +33,10 @@ export function httpSse(sessions: Sessions, limit: number): Handler {
     if (batch) throw rpcRefusal(400, 'batches exist in 2025-03-26 only');
     const session = sessions.find(exchange, id);
     if (!session?.standing.attached) throw rpcRefusal(404, 'there is no such session; open the stream anew');
-    session.accept(messages.map((message) => traced(message, exchange.trace)));
+    session.accept(
+      exchange,
+      messages.map((message) => traced(message, exchange.trace)),
+    );
     return { status: 202 };
   };
 

@@ -2,6 +2,7 @@
 
 import type { Answer, Exchange } from '../router/handler.ts';
 import { accepted } from './accept.ts';
+import { type Called, outcomeOf } from './called.ts';
 import type { BridgeLimits } from './config.ts';
 import { find, splice } from './json-text.ts';
 import {
@@ -43,6 +44,7 @@ export interface ModernHttpOptions {
   /** Seconds. */
   readonly requestTimeout: number;
   readonly policy: ToolPolicy;
+  readonly called: Called;
   /** The server that this message goes to. Rejects with Unavailable or a Refusal. */
   open(exchange: Exchange, message: Request | Notification): Promise<Seat>;
 }
@@ -53,7 +55,7 @@ const dropped = new Set(['notifications/cancelled', 'notifications/initialized',
 /** A call that reports progress may last so many times its timeout (TR-45: an absolute end all the same). */
 const patience = 6;
 
-export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpOptions): ModernHttp {
+export function modernHttp({ limits, requestTimeout, policy, called, open }: ModernHttpOptions): ModernHttp {
   const inFlight = new Map<string, number>();
   const subscriptions = new Set<() => void>();
   let quiet = false;
@@ -69,7 +71,7 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
     else inFlight.delete(owner);
   };
 
-  const call = async (exchange: Exchange, request: Request): Promise<Answer> => {
+  const call = async (exchange: Exchange, request: Request, ended: ReturnType<Called>): Promise<Answer> => {
     const accept = accepted(exchange.req);
     const listens = isListen(request);
     if (listens && quiet) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
@@ -79,7 +81,10 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
     const { req, res } = exchange;
     if (request.method === 'tools/call') {
       const fault = mirroredFault(await seat.mirrored(String(request.params.name)), request.params, req.headers);
-      if (fault !== undefined) return refuse(request, mismatch(fault));
+      if (fault !== undefined) {
+        ended('refused');
+        return refuse(request, mismatch(fault));
+      }
     }
     if (server.backlog > limits.message) throw new Unavailable(503, 'the server is behind', { retryAfter: 1 });
     // Gone while the server started: there is nothing to cancel yet.
@@ -95,11 +100,13 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
       clearTimeout(timer);
       subscriptions.delete(unsubscribe);
       leave(owner);
+      ended(status !== undefined && status >= 500 ? 'failed' : outcomeOf(response));
       answer.respond(response, status);
     };
     const giveUp = (reason: string, response: Response, status?: number) => {
       if (!pending) return;
       running.cancel(reason);
+      ended(response.error === undefined ? 'ok' : 'failed');
       settle(response, status);
     };
     const unsubscribe = () => giveUp('the gateway is stopping', subscriptionOver(request));
@@ -155,11 +162,16 @@ export function modernHttp({ limits, requestTimeout, policy, open }: ModernHttpO
         if (!dropped.has(message.method)) (await open(exchange, message)).server.notify(message);
         return { status: 202 };
       }
+      const ended = called(exchange, message);
       const refused = policy.refuse(message);
-      if (refused) return { status: 200, headers: { 'content-type': 'application/json' }, body: refused };
+      if (refused) {
+        ended('refused');
+        return { status: 200, headers: { 'content-type': 'application/json' }, body: refused };
+      }
       try {
-        return await call(exchange, message);
+        return await call(exchange, message, ended);
       } catch (error) {
+        ended('failed');
         throw asRefusal(error, message.id);
       }
     },

@@ -37,6 +37,19 @@ export interface PostAnswerOptions {
   open(): EventStream;
 }
 
+/** All on a stream that stays, as 2024-11-05 has it. */
+export function answeringOn(stream: EventStream): Answering {
+  return {
+    respond: (bytes) => stream.send(bytes),
+    precede(bytes, lost) {
+      stream.send(bytes, lost);
+      return true;
+    },
+    streams: false,
+    reachable: false,
+  };
+}
+
 export function postAnswer(options: PostAnswerOptions): PostAnswer {
   const { res, accepted, headers } = options;
   const { promise, resolve } = Promise.withResolvers<Answer>();

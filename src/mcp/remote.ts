@@ -5,6 +5,7 @@
 
 import type { Handler } from '../router/handler.ts';
 import { type Bridge, type BridgeDeps, bridge } from './bridge.ts';
+import { calledAt, toldOf } from './called.ts';
 import type { Child } from './child.ts';
 import type { RemoteServerConfig } from './config.ts';
 import type { Command } from './environment.ts';
@@ -24,6 +25,8 @@ export interface RemoteDeps extends Omit<BridgeDeps, 'connect'> {
   readonly pass: Pass;
   /** Seconds. */
   readonly connectTimeout: number;
+  /** Bytes of a body that is read to tell what was called; without it nobody wants to know. */
+  readonly auditedBody?: number | undefined;
 }
 
 /** What may pass as it is. */
@@ -40,7 +43,7 @@ const verdictLife = 300_000;
 const silenceLife = 5000;
 
 export function remote(name: string, config: RemoteServerConfig, deps: RemoteDeps): Bridge {
-  const { log, limits, pass, connectTimeout } = deps;
+  const { log, limits, pass, connectTimeout, auditedBody } = deps;
   const server = remoteServer({ url: config.url, headers: config.headers, message: limits.message, connectTimeout });
   const connect = (command?: Command): RemoteConnection =>
     remoteConnection({
@@ -52,6 +55,9 @@ export function remote(name: string, config: RemoteServerConfig, deps: RemoteDep
     });
   const translated = bridge(name, { ...config, command: config.url }, { ...deps, connect });
   const filtered = config.tools.allow !== undefined || config.tools.deny.length > 0;
+  const passing = (era: 'legacy' | 'modern') =>
+    auditedBody === undefined ? pass.service : toldOf(calledAt(name, era), auditedBody, pass.service);
+  const passed = { legacy: passing('legacy'), modern: passing('modern') };
   let verdict: { readonly eras: Eras | undefined; readonly until: number } | undefined;
   let asking: Promise<Eras | undefined> | undefined;
 
@@ -81,7 +87,7 @@ export function remote(name: string, config: RemoteServerConfig, deps: RemoteDep
       const eras = await known();
       // A server that says neither is asked by the client itself.
       const foreign = eras !== undefined && !(modern ? eras.modern : eras.legacy);
-      return foreign ? translated.service(exchange) : pass.service(exchange);
+      return foreign ? translated.service(exchange) : passed[modern ? 'modern' : 'legacy'](exchange);
     },
     sse: translated.sse,
     quiesce() {

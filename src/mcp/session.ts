@@ -3,6 +3,7 @@
 import type { Log } from '../log.ts';
 import type { Answer, Exchange } from '../router/handler.ts';
 import { accepted } from './accept.ts';
+import { type Called, outcomeOf } from './called.ts';
 import { callTable } from './calls.ts';
 import type { Ending } from './child.ts';
 import type { BridgeLimits } from './config.ts';
@@ -21,7 +22,7 @@ import {
   rpcCode,
   write,
 } from './message.ts';
-import { type Answering, postAnswer } from './post-answer.ts';
+import { type Answering, answeringOn, postAnswer } from './post-answer.ts';
 import { primes } from './protocol-version.ts';
 import type { ToolPolicy } from './tool-policy.ts';
 import { Unavailable } from './unavailable.ts';
@@ -47,7 +48,7 @@ export interface Session {
   listen(exchange: Exchange, lastEventId: string | undefined): boolean;
   readonly standing: EventStream;
   /** As `post`, for the transport of 2024-11-05: everything goes to the standing stream, also answers. */
-  accept(messages: readonly Message[]): void;
+  accept(exchange: Exchange, messages: readonly Message[]): void;
   /** What the server says; `about` is the call that it belongs to, null for none, where that is known. */
   receive(message: Message, about?: Id | null): void;
   /** The server is gone: every call fails at once. */
@@ -65,6 +66,7 @@ export interface SessionOptions {
   /** Seconds. */
   readonly requestTimeout: number;
   readonly policy: ToolPolicy;
+  readonly called: Called;
   readonly connection: Promise<Connection>;
   /** Once; the session is to be forgotten. */
   readonly closed: () => void;
@@ -103,13 +105,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (!call) return log.debug('answer to no call', { id: response.id });
     if (call.request.method === 'initialize') {
       if (response.error !== undefined) {
-        calls.settle(call, response.bytes);
+        calls.settle(call, response.bytes, 'error');
         return void close('the server refused to initialize');
       }
       version = negotiated(response.result);
     }
     const bytes = call.request.method === 'tools/list' ? policy.filter(response) : response.bytes;
-    calls.settle(call, bytes);
+    calls.settle(call, bytes, outcomeOf(response));
   };
 
   /** TR-16: to exactly one stream. The one POST in flight is what the server most likely speaks about. */
@@ -205,32 +207,26 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (!initialize && answer.streams && !streams.standing.attached) {
       for (const { bytes, lost } of streams.standing.takeUnsent()) answer.precede(bytes, lost);
     }
-    submit(messages, answer);
+    submit(exchange, messages, answer);
     return answer.reply;
   };
 
-  const submit = (messages: readonly Message[], answer: Answering) => {
+  const submit = (exchange: Exchange, messages: readonly Message[], answer: Answering) => {
     for (const message of messages) {
       if (message.kind !== 'request') forward(message);
-      else call(message, answer);
+      else call(exchange, message, answer);
     }
   };
 
-  const call = (request: Request, answer: Answering) => {
+  const call = (exchange: Exchange, request: Request, answer: Answering) => {
+    const ended = options.called(exchange, request);
     const refused = policy.refuse(request);
-    if (refused) return answer.respond(refused);
-    calls.begin(request, answer);
+    if (refused) {
+      ended('refused');
+      return answer.respond(refused);
+    }
+    calls.begin(request, answer, ended);
     connection.send(request);
-  };
-
-  const onStanding: Answering = {
-    respond: (bytes) => streams.standing.send(bytes),
-    precede(bytes, lost) {
-      streams.standing.send(bytes, lost);
-      return true;
-    },
-    streams: false,
-    reachable: false,
   };
 
   const close = async (reason: string, status = 404) => {
@@ -277,10 +273,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       return true;
     },
     standing: streams.standing,
-    accept(messages) {
+    accept(exchange, messages) {
       admit(messages.filter((message) => message.kind === 'request'));
       lastUsed = Date.now();
-      submit(messages, onStanding);
+      submit(exchange, messages, answeringOn(streams.standing));
     },
     receive,
     failed(ending) {

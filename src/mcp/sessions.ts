@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Exchange } from '../router/handler.ts';
+import type { Called } from './called.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
 import type { Connect } from './connection.ts';
 import { openSession, type Session } from './session.ts';
@@ -24,6 +25,7 @@ export interface SessionsOptions {
   readonly limits: BridgeLimits;
   readonly log: Log;
   readonly connect: Connect;
+  readonly called: Called;
   /** Tells which gateway has the session, where there are several. */
   readonly gatewayId?: string | undefined;
 }
@@ -31,7 +33,7 @@ export interface SessionsOptions {
 /** A session whose client never confirmed it ends after this many seconds, if not earlier. */
 const unconfirmed = 60;
 
-export function sessions({ config, limits, log, connect, gatewayId }: SessionsOptions): Sessions {
+export function sessions({ config, limits, log, connect, called, gatewayId }: SessionsOptions): Sessions {
   const table = new Map<string, Session>();
   const opening = new Map<symbol, string>();
   const closing = new Set<Promise<void>>();
@@ -104,6 +106,7 @@ export function sessions({ config, limits, log, connect, gatewayId }: SessionsOp
           id,
           owner: ownerOf(exchange),
           account,
+          called,
           connection,
           limits,
           policy,

@@ -32,7 +32,7 @@ export function accountPage(
   side: BrowserSide,
   { logIn }: Pick<AuthorizeEndpoints, 'logIn'>,
 ): { get: Handler; post: Handler } {
-  const { browserOf, logins, consents, grants, clients, resources, log } = side;
+  const { browserOf, logins, consents, grants, clients, resources } = side;
 
   async function accessesOf(subject: string): Promise<Access[]> {
     const found = new Map<string, Access>();
@@ -111,11 +111,11 @@ ${button('logout', '', html`Log out`)}`;
       switch (sent.get('action')) {
         case 'revoke':
           await revokeClient(subject, id);
-          log.info('access taken back', { subject, clientId: id });
+          exchange.log.info('access taken back', { subject, clientId: id });
           return await show(browser, login.identity, 'Done. It can no longer act for you.');
         case 'revoke-token':
           await revokePersonal(subject, id);
-          log.info('personal token revoked', { subject });
+          exchange.log.info('personal token revoked', { subject });
           return await show(browser, login.identity, 'Done. The token is no longer good.');
         case 'logout': {
           const ended = messagePage('Logged out', 'You are logged out in this browser.');

@@ -1,6 +1,5 @@
 /** The authorization server: its endpoint table, and the guard of the resources it issues tokens for. */
 
-import type { Log } from '../log.ts';
 import type { Handler, Middleware, Route, Step } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
 import { accessTokens } from './access-token.ts';
@@ -52,14 +51,13 @@ export interface AuthorizationServer {
 export interface AuthorizationServerDeps {
   readonly publicUrl: URL;
   readonly store: Store;
-  readonly log: Log;
   readonly resources: readonly ProtectedResource[];
 }
 
 /** Begins to make a signing key in the background where the store has none. */
 export function authorizationServer(
   config: AuthConfig,
-  { publicUrl, store, log, resources: guarded }: AuthorizationServerDeps,
+  { publicUrl, store, resources: guarded }: AuthorizationServerDeps,
 ): AuthorizationServer {
   // RFC 8414 §2: the issuer is an origin without a trailing slash, the same byte for byte wherever it is named.
   const issuer = publicUrl.origin;
@@ -79,7 +77,7 @@ export function authorizationServer(
   const authenticate = clientAuthentication(allClients, assertions);
   const search = tokenSearch(access, refresh);
   const check = checks({ accessTokens: access, bareNames: providers.length === 1 });
-  const shared = { publicUrl, store, log, clients: allClients, grants: allGrants, resources: known, providers };
+  const shared = { publicUrl, store, clients: allClients, grants: allGrants, resources: known, providers };
   const side = browserSide(shared);
   const browser = authorizeEndpoints(side);
   const account = accountPage(side, browser);

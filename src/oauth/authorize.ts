@@ -39,8 +39,7 @@ export interface AuthorizeEndpoints {
 }
 
 export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
-  const { issuer, browserOf, clients, grants, resources, consents, logins, roundTrips, pendings, providers, log } =
-    side;
+  const { issuer, browserOf, clients, grants, resources, consents, logins, roundTrips, pendings, providers } = side;
 
   async function authorizeGet(exchange: Exchange): Promise<Reply> {
     const found = await validated(exchange.query, { issuer, clients, resources });
@@ -95,6 +94,8 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     try {
       const identity = await trip.identify();
       const cookies = await logins.begin(exchange.req, identity);
+      const { subject } = identity;
+      exchange.log.info('logged in', { subject, clientAddress: exchange.clientAddress });
       // The person allowed this client on our page before leaving for the provider, or there would be no round trip.
       if ('path' in pending.purpose) return await goOn(visit, pending.purpose.path, cookies);
       if (!(await pendings.finish(visit.id))) return over();
@@ -133,7 +134,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
       const { clientAddress } = visit.exchange;
       const identity = await provider.identify({ username, password, clientAddress });
       const cookies = await logins.begin(visit.exchange.req, identity);
-      log.info('logged in', { subject: identity.subject, clientAddress });
+      visit.exchange.log.info('logged in', { subject: identity.subject, clientAddress });
       if ('path' in visit.pending.purpose) return await goOn(visit, visit.pending.purpose.path, cookies);
       return await ask(visit, { identity, at: Date.now() }, cookies);
     } catch (error) {
@@ -171,7 +172,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     const { purpose } = visit.pending;
     if (!('request' in purpose)) throw new OAuthError('invalid_request', 'There is nothing to deny');
     if (!(await pendings.finish(visit.id))) return over();
-    log.info('access denied by the person', { clientId: purpose.request.clientId });
+    visit.exchange.log.info('access denied by the person', { clientId: purpose.request.clientId });
     const back = refuse(
       visit.exchange,
       purpose.request,
@@ -188,7 +189,11 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
       reason,
       ...(clientId !== undefined && { step: 'consent', clientId }),
     } satisfies Notes);
-    log.warn('login failed', { reason: error.reason, clientAddress: visit.exchange.clientAddress, error });
+    visit.exchange.log.warn('login failed', {
+      reason: error.reason,
+      clientAddress: visit.exchange.clientAddress,
+      error,
+    });
     return loginPage({
       binding: binding(visit),
       providers,
@@ -205,7 +210,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
     return { status: 303, headers: { ...cookies, location: path, 'cache-control': 'no-store' } };
   }
 
-  async function codeFor({ notes }: Exchange, request: AuthorizationRequest, identity: Identity): Promise<Reply> {
+  async function codeFor({ notes, log }: Exchange, request: AuthorizationRequest, identity: Identity): Promise<Reply> {
     const code = await grants.issueCode({ ...(await asked(request)), codeChallenge: request.codeChallenge, identity });
     Object.assign(notes, { step: 'consent', clientId: request.clientId } satisfies Notes);
     log.info('code issued', { clientId: request.clientId, subject: identity.subject, resources: request.resources });

@@ -1,7 +1,6 @@
 /** What the pages share: who is at the browser, what is pending there, and proof that a form is ours. */
 
 import { timingSafeEqual } from 'node:crypto';
-import type { Log } from '../log.ts';
 import { type Exchange, type Handler, Refusal } from '../router/handler.ts';
 import type { Store } from '../store/store.ts';
 import { type Browser, type BrowserOf, browsers } from './browser.ts';
@@ -19,7 +18,6 @@ import type { Resources } from './resource.ts';
 export interface BrowserSideDeps {
   readonly publicUrl: URL;
   readonly store: Store;
-  readonly log: Log;
   readonly clients: Clients;
   readonly grants: Grants;
   readonly resources: Resources;

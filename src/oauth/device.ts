@@ -28,7 +28,7 @@ export interface DeviceParts {
 
 /** RFC 8628 §3.1, §3.2. */
 export function deviceAuthorizationEndpoint({ side, codes, authenticate }: DeviceParts): Handler {
-  const { issuer, resources, log } = side;
+  const { issuer, resources } = side;
   return async (exchange) => {
     const parameters = await form(exchange);
     const client = await authenticate(exchange, parameters);
@@ -40,7 +40,7 @@ export function deviceAuthorizationEndpoint({ side, codes, authenticate }: Devic
     const scope = grantable(parseScope(parameters.get('scope')), scopesOf(meant));
     const identifiers = meant.map(({ identifier }) => identifier);
     const { deviceCode, userCode } = await codes.begin({ clientId: client.id, resources: identifiers, scope });
-    log.info('device authorization begun', { clientId: client.id });
+    exchange.log.info('device authorization begun', { clientId: client.id });
     const body = {
       device_code: deviceCode,
       user_code: userCode,
@@ -68,7 +68,7 @@ const mostGuesses = 10;
 
 /** RFC 8628 §3.3: the person types the code, sees who asks for what, and decides. */
 export function devicePage({ side, codes, logIn }: DeviceParts): { get: Handler; post: Handler } {
-  const { browserOf, logins, clients, resources, store, log } = side;
+  const { browserOf, logins, clients, resources, store } = side;
   const binding = (browser: Browser) => ({ pending: purpose, csrf: side.csrf(browser, purpose) });
   const seal = (browser: Browser, code: string, { subject }: Identity) => browser.derive(`device ${code} ${subject}`);
 
@@ -128,7 +128,13 @@ ${pageForm(
     return codePage(browser, '', 'There is no such code, or it has expired. Look at your device again.', 400);
   }
 
-  async function decide(browser: Browser, sent: Parameters, identity: Identity, allow: boolean): Promise<Reply> {
+  async function decide(
+    { log }: Exchange,
+    browser: Browser,
+    sent: Parameters,
+    identity: Identity,
+    allow: boolean,
+  ): Promise<Reply> {
     const code = sent.get('user_code') ?? '';
     // Only who was shown the page can answer it.
     if (!side.sameText(sent.get('as') ?? '', seal(browser, code, identity)))
@@ -166,7 +172,7 @@ ${pageForm(
       const action = sent.get('action');
       if (action === 'continue') return await lookUp(browser, typed(sent.get('user_code') ?? ''), login.identity);
       if (action === 'allow' || action === 'deny')
-        return await decide(browser, sent, login.identity, action === 'allow');
+        return await decide(exchange, browser, sent, login.identity, action === 'allow');
       throw new OAuthError('invalid_request', 'The form has no such button');
     },
   };

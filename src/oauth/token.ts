@@ -106,7 +106,7 @@ export function tokenEndpoint(parts: TokenParts): Handler {
     };
   }
 
-  async function refresh(client: Client, parameters: Parameters): Promise<TokenAnswer> {
+  async function refresh(client: Client, parameters: Parameters): Promise<Issued> {
     const token = parameters.require('refresh_token');
     const grant = await refreshTokens.grantOf(token);
     // OAuth 2.1 §4.3.1: a refresh token is bound to the client it was issued to.
@@ -130,15 +130,16 @@ export function tokenEndpoint(parts: TokenParts): Handler {
     );
     const kept = JSON.parse(rotation.answer) as Kept;
     // Shown again but asking for another part of the grant: the same successor, and an access token for that part.
-    return kept.asked === asked ? kept.answer : answer(grant, parameters, rotation.successor);
+    const body = kept.asked === asked ? kept.answer : await answer(grant, parameters, rotation.successor);
+    return { grant, body };
   }
 
-  async function firstTokens(type: GrantType, client: Client, parameters: Parameters): Promise<TokenAnswer> {
+  async function firstTokens(type: GrantType, client: Client, parameters: Parameters): Promise<Issued> {
     const grant = await type(client, parameters);
     try {
       const token = refreshes(client) ? await refreshTokens.issue(grant, lifetimeOf(client)) : undefined;
       if (refreshes(client) && token === undefined) throw ended();
-      return await answer(grant, parameters, token);
+      return { grant, body: await answer(grant, parameters, token) };
     } catch (error) {
       // The code is used up and nothing was given for it: no grant stays behind that nobody can use.
       await grants.revoke(grant.id);
@@ -158,15 +159,20 @@ export function tokenEndpoint(parts: TokenParts): Handler {
     if (!client.metadata.grant_types.includes(name)) {
       throw new OAuthError('unauthorized_client', `This client is not registered for the grant type ${name}`);
     }
-    const body = type ? await firstTokens(type, client, parameters) : await refresh(client, parameters);
+    const { grant, body } = type ? await firstTokens(type, client, parameters) : await refresh(client, parameters);
     // The client may have been deleted while we were busy, after its grants were collected for deletion.
     if (!(await clients.renew(client))) {
-      for await (const grant of grants.ofClient(client.id)) await grants.revoke(grant.id);
+      for await (const { id } of grants.ofClient(client.id)) await grants.revoke(id);
       throw new OAuthError('invalid_client', 'The client has been deleted');
     }
-    exchange.log.info('token issued', { clientId: client.id, grantType: name });
+    exchange.log.info('token issued', { clientId: client.id, grantType: name, subject: grant.subject });
     return { status: 200, headers: { ...noStore, pragma: 'no-cache' }, body };
   };
+}
+
+interface Issued {
+  readonly grant: Grant;
+  readonly body: TokenAnswer;
 }
 
 /** What is kept for the grace window: the answer, and what it answers. */

@@ -3,7 +3,7 @@
 import type { Log } from '../log.ts';
 import type { Notes } from './handler.ts';
 
-/** What is told of one request. `duration` in milliseconds, `bytes` of the answer's body as far as it was sent. */
+/** What is told of one request. `duration` in milliseconds, `bytes` of the answer's body where it was told before. */
 export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'aborted'>> {
   readonly client: string;
   readonly method: string;

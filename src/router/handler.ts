@@ -69,6 +69,9 @@ export interface Notes {
   clientId?: string;
   /** The step of a client's way to its first call that the request is about. */
   step?: Step;
+  /** Of the first request in a body that is MCP, and the tool or prompt it names. */
+  mcpMethod?: string;
+  tool?: string;
   /** Why the request was refused. */
   reason?: string;
 }

@@ -165,6 +165,9 @@ function recordOf(
   const { clientAddress, ...noted } = notes;
   const { requestId, traceId } = trace;
   const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
+  // Where it is told in advance; counting would cost every chunk.
+  const bytes =
+    res.writableFinished && req.method !== 'HEAD' ? Number(res.getHeader('content-length') ?? Number.NaN) : Number.NaN;
   const userAgent = req.headers['user-agent']?.slice(0, longestUserAgent);
   return {
     client: clientAddress ?? peer,
@@ -178,6 +181,7 @@ function recordOf(
     requestId,
     traceId,
     ...(userAgent !== undefined && { userAgent }),
+    ...(bytes >= 0 && { bytes }),
     ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
     ...noted,
   };
