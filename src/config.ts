@@ -19,6 +19,7 @@ import { authConfig } from './oauth/config.ts';
 import { limitsConfig, routerConfig } from './router/config.ts';
 import { defaultStore, storeConfig, storeKeyConfig } from './store/config.ts';
 import { tlsConfig } from './tls/config.ts';
+import { tracingConfig } from './tracing/config.ts';
 
 const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must be a URL such as "https://mcp.example.com"' })
@@ -57,6 +58,7 @@ export const configSchema = z.strictObject({
   limits: limitsConfig.extend({ mcp: bridgeLimits }).prefault({}).describe('What the gateway puts up with.'),
   log: logConfig,
   metrics: metricsConfig,
+  tracing: tracingConfig.optional().describe('What OpenTelemetry collects.'),
 });
 
 type Parsed = z.output<typeof configSchema>;

@@ -56,6 +56,8 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   const metrics =
     config.metrics.listen === undefined ? undefined : (await import('./metrics/metrics.ts')).gatewayMetrics();
   const log = metrics === undefined ? toWrite : overheard(toWrite, metrics.hear);
+  const tracing =
+    config.tracing && opening.use((await import('./tracing/tracing.ts')).openTracing(config.tracing, log));
   const opened = opening.use(await openStore(config.store, { log, stateDir, storeKey }));
   // A grant says whether a token is live.
   const store = rememberingReads(metrics?.timed(opened) ?? opened, 'grant');
@@ -71,6 +73,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     reaper,
     peers,
     log,
+    tracing,
     login: admin.login,
     ailment: async () => (stopping ? 'stopping' : ailmentOf(store)),
   };
@@ -79,7 +82,8 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   const { http, https } = config.entrypoints;
   const observers = (name: string) => {
     const meter = metrics?.observer(name);
-    return meter === undefined ? watching : both(watching, meter);
+    const told = meter === undefined ? watching : both(watching, meter);
+    return tracing === undefined ? told : both(told, tracing.observe);
   };
   const entry = (name: string) => ({
     name,
@@ -88,6 +92,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     log,
     accessLog: config.log.access,
     observe: observers(name),
+    sample: tracing?.sample,
   });
   const entrypoints: { name: string; entrypoint: Entrypoint }[] = [];
   let tls: Tls | undefined;
@@ -170,6 +175,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
         'limits',
         'log',
         'metrics',
+        'tracing',
       ] as const;
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
       if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');

@@ -20,6 +20,7 @@ import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
 import type { ServiceConfig } from './router/routing-config.ts';
 import type { Store } from './store/store.ts';
+import type { Tracing } from './tracing/tracing.ts';
 
 /** One MCP server as people see it. */
 export interface PublishedServer {
@@ -37,6 +38,7 @@ export interface Parts {
   /** The other gateways on this store. */
   readonly peers?: Peers | undefined;
   readonly log: Log;
+  readonly tracing?: Tracing | undefined;
   /** Where the configuration names no way to log in: the one that was made for this run. */
   readonly login: AuthConfig['login'] | undefined;
   /** Why the gateway should get no requests now. */
@@ -82,17 +84,22 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     { publicUrl, store, resources: guarded },
   );
 
+  const guard = (resource: ProtectedResource) => {
+    const made = authorization.guard(resource);
+    return parts.tracing?.middleware('guard', made) ?? made;
+  };
+
   const services = new Map<string, Service>();
   for (const [name, server] of published) {
     const kept = before?.services.get(name);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, server);
-    services.set(name, same ? kept : building.use(await openService(name, server, config, parts)));
+    services.set(name, same ? kept : building.use(traced(name, await openService(name, server, config, parts), parts)));
   }
   for (const [name, service] of Object.entries(config.services)) {
     const key = routed(name);
     const kept = before?.services.get(key);
     const same = kept !== undefined && isDeepStrictEqual(kept.config, service);
-    services.set(key, same ? kept : building.use(await openRouted(name, service, config, parts)));
+    services.set(key, same ? kept : building.use(traced(name, await openRouted(name, service, config, parts), parts)));
   }
 
   const mayCall = origins(publicUrl, config.auth.allowedOrigins);
@@ -142,7 +149,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
         priority: builtInPriority,
         guarded: !server.public,
         target,
-        middlewares: [readable, allowOrigins(mayCall), ...(server.public ? [] : [authorization.guard(resource)])],
+        middlewares: [readable, allowOrigins(mayCall), ...(server.public ? [] : [guard(resource)])],
         service,
       };
     };
@@ -157,7 +164,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
       middlewares: config.middlewares,
       service: (name) => services.get(routed(name))?.handler,
       middleware: middlewareBuilder(config.middlewares, held),
-      guard: ({ name }) => authorization.guard(guardedBy(ofRouters, name)),
+      guard: ({ name }) => guard(guardedBy(ofRouters, name)),
     }),
   );
 
@@ -251,6 +258,10 @@ async function openService(
     },
   );
   return forwarded(serviceOf(server, joined));
+}
+
+function traced(name: string, service: Service, { tracing }: Parts): Service {
+  return tracing === undefined ? service : { ...service, handler: tracing.service(name, service.handler) };
 }
 
 function serviceOf(

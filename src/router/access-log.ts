@@ -1,7 +1,7 @@
 /** One line per request, whatever became of it, without what must stay secret. */
 
 import type { Log } from '../log.ts';
-import type { Notes } from './handler.ts';
+import type { Notes, Trace } from './handler.ts';
 
 /** What is told of one request. `duration` in milliseconds, `bytes` of the answer's body where it was told before. */
 export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'aborted'>> {
@@ -13,8 +13,7 @@ export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'ab
   readonly duration: number;
   readonly protocol: string;
   /** Absent for what never became a request. */
-  readonly requestId?: string;
-  readonly traceId?: string;
+  readonly trace?: Trace;
   readonly userAgent?: string;
   readonly bytes?: number;
   /** What ended the exchange before its answer was whole. */
@@ -22,8 +21,9 @@ export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'ab
 }
 
 export function writeAccess(log: Log, record: AccessRecord): void {
-  const { step: _, ...told } = record;
-  log.info('request', { ...told, duration: Math.round(record.duration * 10) / 10 });
+  const { step: _, trace, duration, ...told } = record;
+  const ids = trace && { requestId: trace.requestId, traceId: trace.traceId };
+  log.info('request', { ...told, duration: Math.round(duration * 10) / 10, ...ids });
 }
 
 const secretParameter =

@@ -33,6 +33,8 @@ export interface EntrypointOptions {
   readonly accessLog?: boolean;
   /** Told of every request, whatever became of it. */
   readonly observe?: (record: AccessRecord) => void;
+  /** Whether a trace that begins here is recorded. */
+  readonly sample?: (() => boolean) | undefined;
   /** Serves HTTP/2 and HTTP/1.1 over TLS; `attach` gets the server to keep its keys fresh. */
   readonly secure?: { readonly options: SecureServerOptions; attach(server: TlsServer): void };
 }
@@ -72,10 +74,13 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
   const at = passed ?? listenOptions(options.address);
   if ('fault' in at) throw new Error(at.fault);
 
-  const { log, limits, observe, accessLog = true } = options;
+  const { log, limits, observe, sample, accessLog = true } = options;
   const server = httpServer(options);
   options.secure?.attach(server as unknown as TlsServer);
-  const exchanges = serving({ trusted, log, accessLog, observe, encrypted: options.secure !== undefined }, handler);
+  const exchanges = serving(
+    { trusted, log, accessLog, observe, sample, encrypted: options.secure !== undefined },
+    handler,
+  );
   const sockets = new Set<Socket>();
   if (options.proxyProtocol) expectProxyHeaders(server, trusted, limits.headTimeout * 1000);
   join(server, exchanges, sockets, limits.stall);

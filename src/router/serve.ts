@@ -163,7 +163,6 @@ function recordOf(
 ): AccessRecord {
   const answered = res.headersSent || res.statusCode === 101;
   const { clientAddress, ...noted } = notes;
-  const { requestId, traceId } = trace;
   const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
   // Where it is told in advance; counting would cost every chunk.
   const bytes =
@@ -178,8 +177,7 @@ function recordOf(
     status: answered ? res.statusCode : 499,
     duration,
     protocol: `HTTP/${req.httpVersion}`,
-    requestId,
-    traceId,
+    trace,
     ...(userAgent !== undefined && { userAgent }),
     ...(bytes >= 0 && { bytes }),
     ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
