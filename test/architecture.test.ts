@@ -45,6 +45,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/config.ts': [
     'src/config-file.ts',
     'src/log-config.ts',
+    'src/nearest-name.ts',
     'src/metrics/config.ts',
     'src/tracing/config.ts',
     ...rooms.map((room) => `${room}/config.ts`),
@@ -52,6 +53,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/metrics': ['src/gateway-status.ts', 'src/router/access-log.ts', 'src/router/handler.ts', 'src/store/store.ts'],
   'src/config-file.ts': [],
   'src/log-config.ts': [],
+  'src/nearest-name.ts': [],
   'src/router': ['src/store/store.ts'],
   'src/oauth': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/lock.ts'],
   'src/tls': ['src/router/handler.ts', 'src/store/store.ts', 'src/store/sealed.ts'],
