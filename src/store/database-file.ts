@@ -59,19 +59,25 @@ function migrate(database: DatabaseSync): void {
   }
 }
 
-const faults: Readonly<Record<number, string>> = {
+const notOurs = 'the user who runs this may not write it; give it to that user with chown, and its directory too';
+const faults: Readonly<Record<number | string, string>> = {
   5: 'another process holds it',
-  8: 'it may not be written',
-  10: 'the disk reports an error',
+  8: notOurs,
+  10: 'the disk is full or reports an error',
   11: 'it is damaged; restore it from a backup or move it away to begin anew',
   13: 'the disk is full',
-  14: 'its directory may not be used',
+  14: notOurs,
+  EACCES: notOurs,
+  EPERM: notOurs,
+  EISDIR: 'it is a directory; name a file in it',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'the disk is full',
   26: 'it is not a database, or its beginning is damaged; restore it from a backup or move it away to begin anew',
 };
 
 /** What an operator has to know of an error of SQLite's. */
 export function plainly(error: unknown): string {
-  const { errcode, message } = error as { errcode?: number; message?: string };
+  const { errcode, code = '', message } = error as { errcode?: number; code?: string; message?: string };
   // The low byte is the kind; the rest says where in SQLite it happened.
-  return (errcode !== undefined && faults[errcode & 0xff]) || (message ?? String(error));
+  return faults[errcode === undefined ? code : errcode & 0xff] ?? message ?? String(error);
 }

@@ -70,11 +70,12 @@ export function plainly(error: unknown): string {
 }
 
 const meanings: Readonly<Record<string, string>> = {
-  OOM: 'Redis has no memory left (maxmemory)',
+  OOM: 'Redis has no memory left; raise its maxmemory',
   MISCONF: 'Redis cannot write to its disk and refuses changes',
   NOAUTH: 'Redis asks for a password; write redis://user:password@host',
   WRONGPASS: 'Redis refuses the user or the password',
-  NOPERM: 'this user of Redis may not run the commands that are needed',
+  NOPERM: 'this user of Redis lacks a command or the keys; docs/storage.md lists what it needs',
+  READONLY: 'this Redis is a replica and takes no changes; name the master, or the sentinels with ?sentinel=NAME',
 };
 
 /** Whether waiting will not mend it. */

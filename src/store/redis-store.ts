@@ -2,7 +2,7 @@
 
 import { Cluster, type Redis } from 'ioredis';
 import { jsonText } from './json-text.ts';
-import { plainly, type RedisClient } from './redis-client.ts';
+import { isLasting, plainly, type RedisClient } from './redis-client.ts';
 import { type Store, type StoredRecord, StoreUnavailable } from './store.ts';
 import { endOf } from './time-to-live.ts';
 
@@ -22,14 +22,20 @@ export function redisStore(client: RedisClient, prefix: string): Store {
   let open = true;
   let waiting: Promise<void> | undefined;
   let lostAt: number | undefined;
-  // Errors of the connection are those of the commands that need it; without a listener they would be printed.
-  client.on('error', ignore);
+  let refusal: string | undefined;
+  // Told by the commands that need the connection.
+  client.on('error', (error) => {
+    if (isLasting(error)) refusal = plainly(error);
+  });
+  client.on('ready', () => {
+    refusal = undefined;
+  });
 
   /** One wait for all who come while the connection is away; none once it has been away for long. */
   async function back(): Promise<void> {
     lostAt ??= Date.now();
     const left = lostAt + patience - Date.now();
-    if (left <= 0) throw new StoreUnavailable('the store cannot be reached: Redis does not answer');
+    if (left <= 0) throw new StoreUnavailable(`the store cannot be reached: ${refusal ?? 'Redis does not answer'}`);
     waiting ??= ready(client, left).finally(() => {
       waiting = undefined;
     });

@@ -110,7 +110,7 @@ const unusable: readonly (readonly [title: string, make: (path: string) => Promi
   ['a file that was cut off', cutOff, /it is damaged/],
   ["another program's database", (path) => sql(path, 'create table a (b)'), /another program/],
   ['a database of a newer version', newer, /newer version/],
-  ['a directory', (path) => mkdirSync(path), /cannot be opened/],
+  ['a directory', (path) => mkdirSync(path), /it is a directory/],
 ];
 
 for (const [title, make, reason] of unusable)
