@@ -11,8 +11,8 @@ export interface GatewayStatus {
   readonly version: string;
   readonly node: string;
   readonly pid: number;
-  /** Bytes. */
-  readonly rss: number;
+  /** Bytes; absent where the system does not tell. */
+  readonly rss?: number;
   /** ISO 8601. */
   readonly startedAt: string;
   /** Seconds. */
@@ -78,11 +78,12 @@ export interface StatusSources {
 export async function gatewayStatus(sources: StatusSources): Promise<GatewayStatus> {
   const { startedAt, plan } = sources;
   const servers = await Promise.all((plan?.servers ?? []).map((server) => serverStatus(server, plan)));
+  const memory = ownMemory();
   return {
     version,
     node: process.versions.node,
     pid: process.pid,
-    rss: process.memoryUsage.rss(),
+    ...(memory !== undefined && { rss: memory }),
     startedAt: new Date(startedAt).toISOString(),
     uptime: Math.floor((Date.now() - startedAt) / 1000),
     publicUrl: sources.publicUrl.origin,
@@ -132,6 +133,15 @@ async function serverStatus(server: PublishedServer, plan: Plan | undefined): Pr
     sessions,
     children: await Promise.all(children),
   };
+}
+
+/** Node reads it from /proc, which a root directory of few files lacks. */
+function ownMemory(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }
 
 /** proc_pid_status(5): VmRSS, in units of 1024 bytes. Other systems than Linux have no such file. */

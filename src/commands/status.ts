@@ -27,7 +27,7 @@ function print(found: ToldStatus): void {
     .map(([kind, count]) => `${kind} ${count}`);
   const lines = [
     `mcp-gateway ${found.version} at ${found.publicUrl}`,
-    `up ${readableTime(found.uptime)}, pid ${found.pid}, ${readableSize(found.rss)}, Node ${found.node}`,
+    `up ${readableTime(found.uptime)}, pid ${found.pid}${found.rss === undefined ? '' : `, ${readableSize(found.rss)}`}, Node ${found.node}`,
     `requests ${requests.total}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}, sessions ${found.sessions}, clients ${found.clients}`,
     '',
   ];

@@ -160,7 +160,11 @@ function gauges(status: GatewayStatus): Gauge[] {
     gauge('start_time_seconds', 'When it started, in seconds since the epoch.', [
       { value: Date.parse(status.startedAt) / 1000 },
     ]),
-    gauge('resident_memory_bytes', 'Memory of the gateway itself.', [{ value: status.rss }]),
+    gauge(
+      'resident_memory_bytes',
+      'Memory of the gateway itself.',
+      status.rss === undefined ? [] : [{ value: status.rss }],
+    ),
     gauge(
       'open_connections',
       'Connections of clients that are open.',

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { before, test } from 'node:test';
 import { bootedMachine, withoutSystemd } from '../support/booted.ts';
@@ -35,9 +35,21 @@ test('the same sources give the same bytes, also as a package', async () => {
   for (const each of first) assert.match(built, new RegExp(each));
 });
 
-test('init, serve, check, login, tools/list and the verbs pass with an empty environment', async () => {
+test('all flows pass with no file but the executable, its libraries and the server, no network but loopback, no environment', async () => {
   await using directory = await temporaryDirectory();
-  await run(process.execPath, [join(children, 'executable-flows.ts'), directory.path, directory.path, executable]);
+  const { path } = directory;
+  copyFileSync(executable, join(path, 'mcp-gateway'));
+  const libraries = await Promise.all([executable, process.execPath].map((file) => run('ldd', [file])));
+  for (const [library] of libraries.join('').matchAll(/\/\S+(?= \(0x)/g)) {
+    mkdirSync(dirname(join(path, library)), { recursive: true });
+    copyFileSync(library, join(path, library));
+  }
+  // check tries servers and clients on sockets of its own.
+  mkdirSync(join(path, 'tmp'));
+  const inside = ['/usr/sbin/chroot', path, '/mcp-gateway'];
+  const flows = [process.execPath, join(children, 'executable-flows.ts'), path, '/', ...inside];
+  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  await run('unshare', ['--net', ...asRoot, 'sh', '-ec', 'ip link set lo up; exec "$@"', 'sh', ...flows]);
 });
 
 test('installed from its package, the service keeps what systemd is promised, and goes without a trace', {
@@ -71,6 +83,7 @@ test('installed from its package, the service keeps what systemd is promised, an
       mkdirSync(join(server.path, 'package'));
       const manifest = { name: 'server', version: '1.0.0', bin: 'server.mjs' };
       writeFileSync(join(server.path, 'package/package.json'), JSON.stringify(manifest));
+      copyFileSync(join(children, 'misbehaviour.mjs'), join(server.path, 'package/misbehaviour.mjs'));
       const code = readFileSync(join(children, 'server.mjs'), 'utf8');
       writeFileSync(join(server.path, 'package/server.mjs'), `#!/usr/bin/env node\n${code}`);
       await run('tar', ['-czf', join(machine.root, 'srv/server.tgz'), '-C', server.path, 'package']);

@@ -26,7 +26,8 @@ async function run(args: readonly string[], input = ''): Promise<string> {
 
 const json = async (...args: string[]) => JSON.parse(await run([...args, '--json']));
 
-copyFileSync(join(import.meta.dirname, 'server.mjs'), join(directory, 'server.mjs'));
+for (const file of ['server.mjs', 'misbehaviour.mjs'])
+  copyFileSync(join(import.meta.dirname, file), join(directory, file));
 copyFileSync(process.execPath, join(directory, 'node'));
 const listen = `127.0.0.1:${await freePort()}`;
 const where = ['--public-url', `http://${listen}`, '--listen', listen, '--state-dir', join(seen, 'state')];
@@ -60,7 +61,14 @@ try {
   assert.equal(status.servers[0].children.length, 1);
   assert.equal((await json('client', 'list', ...known)).length, 1);
   assert.equal((await json('key', 'list', ...known)).length, 1);
+  const [{ id }] = await json('client', 'list', ...known);
+  assert.equal((await json('client', 'show', id, ...known)).grants.length, 1);
+  await json('client', 'delete', id, ...known);
   await run(['user', 'add', 'carol', ...known], 'a password of hers\n');
+  assert.equal((await json('user', 'list', ...known)).length, 2);
+  await json('user', 'remove', 'carol', ...known);
+  await json('key', 'rotate', ...known);
+  assert.deepEqual(await json('cert', 'list', ...known), []);
   const { token } = await json('token', 'issue', '--user', 'alice', '--server', 'one', ...known);
   await (await bearer(token)).end();
   assert.match(await run(['check', ...known]), /tools\/list|ok/);
