@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
 import { type GatewayConfig, loadConfig } from '../../src/config.ts';
-import { certificateFiles } from '../../src/doctor/certificates.ts';
+import { certificateFiles, certificatesInService } from '../../src/doctor/certificates.ts';
 import { clientProfiles } from '../../src/doctor/client-profiles.ts';
 import { clientsAtFront, clientsAtTrial } from '../../src/doctor/clients.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
@@ -182,6 +182,69 @@ test('check finds an issuer of certificates that is away, is none, or has anothe
   only(await directory(issuer.url), 'warning', /seconds behind/);
   only(await directory(other.url), 'fault', /is no ACME directory/);
   only(await directory(`https://127.0.0.1:${await freePort()}`), 'fault', /ECONNREFUSED.*tls\.acme/);
+});
+
+test('check finds an issuer that wants an account or lacks a profile, the fallback too', async () => {
+  await using state = await temporaryDirectory();
+  const meta = { externalAccountRequired: true, profiles: { classic: 'ninety days' } };
+  await using issuer = await httpsSite((_, res) => res.end(JSON.stringify({ newOrder: 'https://x/', meta })));
+  const eab = { kid: 'a', hmacKey: 'b' };
+  for (const [acme, verdict, detail] of [
+    [{ eab }, 'ok', /^answers$/],
+    [{}, 'fault', /wants an account you have with it; set tls\.acme\.eab$/],
+    [{ eab, profile: 'short' }, 'fault', /knows no profile short, only classic; correct tls\.acme\.profile$/],
+    [{ eab, fallback: { directory: issuer.url } }, 'fault', /set tls\.acme\.fallback\.eab$/],
+  ] as const) {
+    const overrides = {
+      publicUrl: 'https://127.0.0.1',
+      stateDir: state.path,
+      tls: { acme: { directory: issuer.url, ...acme } },
+      auth: { login: { password: {} } },
+    };
+    only(await network(configOf(overrides)), verdict, detail);
+  }
+});
+
+test('check finds hosts that no certificate is meant for', async () => {
+  await using state = await temporaryDirectory();
+  const router = (host: string) => ({ name: 'site', rule: `Host(\`${host}\`)`, service: 's', auth: false });
+  const found = (acme: object, hosts: readonly string[]) =>
+    certificateFiles(
+      configOf({
+        publicUrl: 'https://gw.example.test',
+        stateDir: state.path,
+        tls: { acme },
+        auth: { login: { password: {} } },
+        services: { s: { servers: [{ url: 'http://127.0.0.1:1' }] } },
+        routers: hosts.map(router),
+      }),
+    );
+  assert.deepEqual(found({}, ['a.example.test']), []);
+  only(found({}, ['*.x.example.test']), 'fault', /issuers give wildcards by dns-01 alone/);
+  assert.deepEqual(found({ challenge: 'dns-01', dnsCommand: ['true'] }, ['*.x.example.test']), []);
+  only(found({ domains: ['gw.example.test'] }, ['a.example.test']), 'fault', /tls\.acme\.domains leaves it out/);
+  assert.deepEqual(found({ domains: ['gw.example.test', 'a.x.example.test'] }, ['*.x.example.test']), []);
+  only(found({}, ['192.0.2.1']), 'fault', /no issuer certifies it/);
+});
+
+test('check tells of the certificates that the running gateway orders', () => {
+  const day = 86_400_000;
+  const at = (days: number) => new Date(Date.now() + days * day).toISOString();
+  const nextTry = at(0);
+  const findings = certificatesInService([
+    { host: 'a', notAfter: at(60), daysLeft: 60, renewAt: at(30) },
+    { host: 'b' },
+    { host: 'c', problem: 'no; do this', nextTry },
+    { host: 'd', notAfter: at(5), daysLeft: 5, renewAt: at(-25), problem: 'no; do this', nextTry },
+    { host: 'e', notAfter: at(-1), daysLeft: -1, renewAt: at(-30), problem: 'no; do this', nextTry },
+    { host: 'of a file', notAfter: at(5), daysLeft: 5 },
+  ]);
+  assert.deepEqual(
+    findings.map(({ what, verdict }) => `${what} ${verdict}`),
+    ['a ok', 'b warning', 'c fault', 'd warning', 'e fault'].map((text) => `certificate of ${text}`),
+  );
+  only(findings, 'ok', /^60 days left, until 20.*, renewed from 20/);
+  only(findings, 'warning', /^5 days left, until 20.*, and not renewed: no; do this; next try 20/);
 });
 
 test('check finds a GitHub app with another callback or another secret, and never tells the secret', async () => {

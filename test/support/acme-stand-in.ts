@@ -28,13 +28,13 @@ export interface StandIn extends AsyncDisposable {
   /** RFC 8555 §7.3.6: every account so far is deactivated. */
   deactivate(): void;
   /** RFC 9773 §4.2: what is advised from now on; milliseconds since the epoch. */
-  advise(window: { start: number; end: number }, retryAfter?: number): void;
+  advise(window: { start: number; end: number }, retryAfter?: number, explanationURL?: string): void;
   /** From now on no certificate is handed out. Resolves once one was asked for; what it answers lets it go. */
   hold(): { readonly asked: Promise<void>; release(): void };
   /** Milliseconds that its time is ahead when it certifies. */
   setClock(ahead: number): void;
-  /** Looks an order is said to be still processing after it was finalized. */
-  slow(looks: number): void;
+  /** Looks an order is said to be still processing after it was finalized. `retryAfter` in seconds [0] */
+  slow(looks: number, retryAfter?: number): void;
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -60,8 +60,11 @@ export async function startStandIn(): Promise<StandIn> {
   let asked: (() => void) | undefined;
   let mostAtOnce = 0;
   let ahead = 0;
-  let suggestion: { suggestedWindow: { start: string; end: string }; retryAfter: number } | undefined;
+  let suggestion:
+    | { suggestedWindow: { start: string; end: string }; retryAfter: number; explanationURL: string | undefined }
+    | undefined;
   let processing = 0;
+  let patience = 0;
 
   const issue = async (csr: string, serial: number): Promise<string> => {
     const request = new x509.Pkcs10CertificateRequest(Buffer.from(csr, 'base64url'));
@@ -147,7 +150,7 @@ export async function startStandIn(): Promise<StandIn> {
         const issued = chains[Number(id)] !== undefined;
         if (issued && processing > 0) {
           processing--;
-          return send(200, order(Number(id), 'processing'), { 'retry-after': '0' });
+          return send(200, order(Number(id), 'processing'), { 'retry-after': String(patience) });
         }
         return send(200, order(Number(id), issued ? 'valid' : 'ready'));
       }
@@ -194,15 +197,16 @@ export async function startStandIn(): Promise<StandIn> {
       return { asked: wanted.promise, release: resolve };
     },
     deactivate: () => active.clear(),
-    advise: ({ start, end }, retryAfter = 3600) => {
+    advise: ({ start, end }, retryAfter = 3600, explanationURL = undefined) => {
       const suggestedWindow = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
-      suggestion = { suggestedWindow, retryAfter };
+      suggestion = { suggestedWindow, retryAfter, explanationURL };
     },
     setClock: (ms) => {
       ahead = ms;
     },
-    slow: (looks) => {
+    slow: (looks, retryAfter = 0) => {
       processing = looks;
+      patience = retryAfter;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

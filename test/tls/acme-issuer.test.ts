@@ -124,6 +124,33 @@ test('RFC 8555 §7.4: an issuer that takes its time is waited for, and the forme
   assert.notEqual(kept.served[0]?.serial, former?.serial);
 });
 
+test('RFC 8555 §7.5.1: an issuer that wants an hour gets it, and then the same order is gone on with', async () => {
+  await using issuer = await startStandIn();
+  await using store = memoryStore();
+  issuer.slow(1, 3600);
+  await using kept = await keep(issuer, store);
+  await kept.look();
+  const [{ problem, nextTry = 0 } = {}] = kept.status();
+  assert.match(problem ?? '', /has not decided yet; the gateway goes on with this order by itself/);
+  assert.ok(nextTry > Date.now() + 3_500_000, String(nextTry));
+  await later(3_700_000, kept.look);
+  assert.deepEqual([issuer.orders.length, kept.served.length, kept.status()[0]?.problem], [1, 1, undefined]);
+});
+
+test('RFC 9773 §4.2: why a window is as it is, is told to the operator once', async () => {
+  await using issuer = await startStandIn();
+  const lines: object[] = [];
+  const log = { ...silent, info: (event: string, fields?: object) => void lines.push({ event, ...fields }) };
+  const start = Date.now() + 10 * day;
+  issuer.advise({ start, end: start + day }, 60, 'https://ca.example.test/incident');
+  await using kept = await keepCertificates(issuer, { hosts: [host], log });
+  await kept.look();
+  await kept.look();
+  await later(day, kept.look);
+  assert.equal(issuer.advised.length, 2);
+  assert.equal(lines.filter((line) => 'why' in line && line.why === 'https://ca.example.test/incident').length, 1);
+});
+
 test('a second issuer is asked when the first fails', async () => {
   await using issuer = await startStandIn();
   await using other = await startStandIn();

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import { startStandIn } from '../support/acme-stand-in.ts';
 import { freePort } from '../support/free-port.ts';
 import { keepCertificates } from '../support/kept-certificates.ts';
 import { noPebble, startPebble } from '../support/pebble.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const skip = process.env.CI === 'true' ? false : noPebble;
 
@@ -46,6 +49,20 @@ test('what a real issuer finds is told with its mend', { skip }, async () => {
     /^dnsCommand set _acme-challenge\.failing\.example\.test: no such zone; run the dnsCommand by hand/,
   );
   assert.match(await say('missing', dns('no-such-program')), /ENOENT; run the dnsCommand by hand/);
+});
+
+test('a dnsCommand that hangs ends with the gateway, which does not wait for it', { skip }, async () => {
+  await using pebble = await startPebble();
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, 'pid');
+  const script = `[ "$1" = set ] && echo $$ > ${file}.new && mv ${file}.new ${file} && exec sleep 1000`;
+  const acme = { challenge: 'dns-01', dnsCommand: ['sh', '-c', script, 'sh'] };
+  const kept = await keepCertificates(pebble, { hosts: ['hanging.example.test'], acme });
+  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+  const pid = Number(readFileSync(file, 'utf8'));
+  assert.ok(process.kill(pid, 0));
+  await kept[Symbol.asyncDispose]();
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
 });
 
 for (const { refused, words } of [

@@ -13,7 +13,10 @@ import { peerAddress } from '../../src/router/peer.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Certificate } from '../../src/tls/certificate.ts';
 import { certificateTable } from '../../src/tls/certificate-table.ts';
+import { tlsConfig } from '../../src/tls/config.ts';
+import { startStandIn } from '../support/acme-stand-in.ts';
 import { certified, type HttpsFront, httpsFront } from '../support/https-front.ts';
+import { keepCertificates } from '../support/kept-certificates.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const hosts = ['one.example.test', 'two.example.test'];
@@ -187,6 +190,28 @@ test('RFC 9110 §15.5.20: a client that names no host is held to what the certif
     ['127.0.0.2', 421],
   ] as const)
     assert.equal((await get(front, host, options)).status, status, host);
+});
+
+test('another configuration takes over with every certificate in place', async () => {
+  await using issuer = await startStandIn();
+  await using store = memoryStore();
+  const names = Array.from({ length: 5 }, (_, index) => `h${index}.example.test`);
+  const acme = { directory: issuer.directory, caFile: issuer.caFile };
+  await using first = await keepCertificates(issuer, { hosts: names, store });
+  await first.look();
+  await using front = await httpsFront({ tls: { acme }, hosts: names, store });
+  const shown = async (host: string) => {
+    const socket = await handshake(front, { servername: host, rejectUnauthorized: false });
+    const { serialNumber } = socket.getPeerCertificate();
+    socket.destroy();
+    return serialNumber;
+  };
+  const before = await Promise.all(names.map(shown));
+  const next = tlsConfig.parse({ acme: { ...acme, renewBefore: '20d' } });
+  const taking = front.tls.use(next, [...names, 'new.example.test']);
+  const meanwhile = await Promise.all(names.map(shown));
+  await taking;
+  assert.deepEqual([meanwhile, await Promise.all(names.map(shown))], [before, before]);
 });
 
 test('behind a PROXY header TLS is what it is without: names, protocols, 421 and the client’s address', async () => {

@@ -124,6 +124,9 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
       log.debug('no advice on renewal', { host, error });
       return { ...record.advice, askAgainAt: now + 3_600_000 };
     });
+    // RFC 9773 §4.2: a window that moves has a reason, which is for a person to know.
+    if (advice?.explanation !== undefined && advice.start !== record.advice?.start)
+      log.info('the issuer advises when to renew', { host, from: isoTime(advice.start ?? 0), why: advice.explanation });
     await keep(host, { ...record, advice: advice ?? { askAgainAt: now + 86_400_000 } });
   };
 

@@ -28,7 +28,7 @@ interface Begun {
 
 /** Milliseconds an issuer may take to validate, and then to issue. */
 const patience = 5 * 60_000;
-/** Seconds between looks: what the issuer asks for, within these. */
+/** Seconds between looks; an issuer that wants more is left alone, and asked again in a try of its own. */
 const shortest = 0.25;
 const longest = 60;
 /** Milliseconds after which an order is not gone on with: its certificate would begin its life old. */
@@ -127,7 +127,9 @@ async function until<T>(
   for (let step = shortest; ; step = Math.min(step * 1.5, 5)) {
     const seen = await look();
     if (done(seen)) return seen;
-    if (Date.now() > deadline) throw new AcmeProblem('timeout', 'the issuer took too long to decide');
-    await sleep(Math.min(Math.max(wait.seconds ?? step, shortest), longest) * 1000, undefined, { signal });
+    const { seconds = step } = wait;
+    if (seconds > longest || Date.now() > deadline)
+      throw new AcmeProblem('timeout', 'the issuer has not decided yet', { retryAfter: wait.seconds });
+    await sleep(Math.max(seconds, shortest) * 1000, undefined, { signal });
   }
 }

@@ -10,6 +10,8 @@ export interface Advice {
   readonly renewAt?: number;
   readonly start?: number;
   readonly end?: number;
+  /** Where the issuer says why, to a person. */
+  readonly explanation?: string;
   readonly askAgainAt: number;
 }
 
@@ -45,7 +47,10 @@ export async function adviceFor(
   const answer = await acmeRequest(`${String(renewalInfo).replace(/\/$/, '')}/${id}`);
   const retryAfter = (retryAfterOf(answer.headers['retry-after']) ?? usual) * 1000;
   const askAgainAt = now + Math.min(Math.max(retryAfter, soonest), latest);
-  const { suggestedWindow } = JSON.parse(answer.text) as { suggestedWindow?: { start?: unknown; end?: unknown } };
+  const { suggestedWindow, explanationURL } = JSON.parse(answer.text) as {
+    suggestedWindow?: { start?: unknown; end?: unknown };
+    explanationURL?: unknown;
+  };
   const start = Date.parse(String(suggestedWindow?.start));
   const end = Date.parse(String(suggestedWindow?.end));
   // RFC 9773 §4.2: a window that makes no sense is as good as none.
@@ -56,6 +61,7 @@ export async function adviceFor(
     start,
     end,
     askAgainAt,
+    ...(typeof explanationURL === 'string' && { explanation: explanationURL }),
   };
 }
 
