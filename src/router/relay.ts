@@ -17,8 +17,19 @@ import {
   trailerNames,
 } from './upstream-headers.ts';
 
-export interface Relayed {
+/** One request on its way to an upstream. */
+export interface Call extends Client {
   readonly exchange: Exchange;
+  readonly headers: readonly string[];
+  /** A stream is opened when it is the request's turn, since opening it asks the client for it. */
+  body: Buffer | null | 'stream';
+  gone: boolean;
+  /** Gives its place at the upstream back; more than once is no harm. */
+  release: () => void;
+}
+
+/** What is the same for all requests to one upstream. */
+export interface Behind {
   readonly endpoint: URL;
   readonly passed: Passed;
   /** Places of what stays: event streams of a site. */
@@ -27,7 +38,6 @@ export interface Relayed {
   readonly listening: Set<() => void>;
   readonly log: Log;
   readonly limits: Limits;
-  readonly client: Client;
 }
 
 /** Set before the upstream was asked, and good for any answer. */
@@ -36,14 +46,15 @@ const ownHeader = /^(?:access-control-.*|x-request-id)$/;
 /** An answer this small is sent in one write. In bytes. */
 export const smallAnswer = 64 * 1024;
 
-/** Ends in `done`: undefined when the answer is through, or the path to go to instead. `slot` is the caller's to release in the end. */
+/** Ends in `done`: undefined when the answer is through, or the path to go to instead. */
 export function relay(
-  { exchange, log, limits, client, endpoint, passed, streams, listening }: Relayed,
-  slot: { release: () => void },
+  call: Call,
+  { endpoint, passed, streams, listening, log, limits }: Behind,
   mayRedirect: boolean,
   done: (location: string | undefined) => void,
   failed: (error: unknown) => void,
 ): Dispatcher.DispatchHandler {
+  const { exchange } = call;
   const { res, req } = exchange;
   let elsewhere: string | undefined;
   let small: { readonly status: number; readonly headers: readonly string[]; body: Buffer | undefined } | undefined;
@@ -51,13 +62,13 @@ export function relay(
   let idle: NodeJS.Timeout | undefined;
   const settle = () => {
     clearTimeout(idle);
-    client.whenGone = undefined;
+    call.whenGone = undefined;
   };
   return {
     onRequestStart(controller) {
       const abort = () => controller.abort(new Error('the client has gone'));
-      if (client.gone) return abort();
-      client.whenGone = abort;
+      if (call.gone) return abort();
+      call.whenGone = abort;
     },
     onResponseStart(controller, status) {
       const raw = (controller.rawHeaders ?? []) as Buffer[];
@@ -76,8 +87,8 @@ export function relay(
         // What stays must not use up what requests need.
         const room = streams.tryTake();
         if (room === undefined) return controller.abort(busy());
-        slot.release();
-        slot.release = room;
+        call.release();
+        call.release = room;
         const end = () => res.destroy();
         listening.add(end);
         res.once('close', () => listening.delete(end));
@@ -123,7 +134,7 @@ export function relay(
     },
     onResponseError(_controller, error) {
       settle();
-      if (client.gone) return failed(error);
+      if (call.gone) return failed(error);
       if (!(error instanceof Refusal)) log.warn('upstream failed', { error, path: exchange.path });
       if (!res.headersSent) {
         for (const name of res.getHeaderNames()) if (!ownHeader.test(name)) res.removeHeader(name);

@@ -26,28 +26,36 @@ export function announcedLength(req: IncomingMessage): number | undefined {
 /** A reader of the whole body that remembers it: the first call's limit holds for the reading, each call's for the result. */
 export function bodyReader(req: IncomingMessage, res: ServerResponse): (limit: number) => Promise<Buffer> {
   let reading: Promise<Buffer> | undefined;
-  return async (limit) => {
-    reading ??= collect(req, res, limit);
-    const body = await reading;
-    if (body.length > limit) throw tooLarge(limit);
-    return body;
+  return (limit) => {
+    if (reading !== undefined) return reading.then((body) => within(body, limit));
+    reading = collect(req, res, limit);
+    return reading;
   };
 }
 
-async function collect(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer> {
-  if (!hasBody(req)) return Buffer.alloc(0);
-  const chunks: Buffer[] = [];
-  await new Promise<void>((resolve, reject) => {
+function within(body: Buffer, limit: number): Buffer {
+  if (body.length > limit) throw tooLarge(limit);
+  return body;
+}
+
+function collect(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer> {
+  if (!hasBody(req)) return Promise.resolve(Buffer.alloc(0));
+  return new Promise((resolve, reject) => {
+    let first: Buffer | undefined;
+    let more: Buffer[] | undefined;
     const stop = arrival(req, res, limit, {
-      chunk: (chunk) => void chunks.push(chunk),
-      end: resolve,
+      chunk(chunk) {
+        if (first === undefined) first = chunk;
+        else if (more === undefined) more = [first, chunk];
+        else more.push(chunk);
+      },
+      end: () => resolve(more === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(more)),
       fail(error) {
         stop();
         reject(error);
       },
     });
   });
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
 /**

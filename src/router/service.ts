@@ -2,7 +2,7 @@
 
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
-import { refusal } from './handler.ts';
+import { type Handler, refusal } from './handler.ts';
 import { failures, isFailure, watched } from './health.ts';
 import type { ServiceConfig } from './routing-config.ts';
 import { serverId, sticky } from './sticky.ts';
@@ -44,26 +44,31 @@ export function service(name: string, config: ServiceConfig, { log, limits }: Se
     return well.length > 0 ? well : up;
   };
 
+  const balanced: Handler = async (exchange) => {
+    const among = available();
+    const server = keep?.bound(exchange, among) ?? next(among);
+    if (server === undefined) throw unavailable();
+    keep?.bind(exchange, server);
+    try {
+      return await server.upstream.service(exchange);
+    } catch (error) {
+      if (isFailure(error)) server.failed?.note();
+      throw error;
+    }
+  };
+
+  const [first] = servers;
+  // With nothing to choose from and nothing to learn there is no stage of our own.
+  const sole = servers.length === 1 && !healthCheck && !passiveHealthCheck && !config.sticky ? first : undefined;
+
   return {
     get busy() {
       return servers.reduce((sum, server) => sum + server.busy, 0);
     },
     probe: async (path, timeout) => {
-      const [first] = servers;
       return first === undefined ? Promise.reject(unavailable()) : first.upstream.probe(path, timeout);
     },
-    async service(exchange) {
-      const among = available();
-      const server = keep?.bound(exchange, among) ?? next(among);
-      if (server === undefined) throw unavailable();
-      keep?.bind(exchange, server);
-      try {
-        return await server.upstream.service(exchange);
-      } catch (error) {
-        if (isFailure(error)) server.failed?.note();
-        throw error;
-      }
-    },
+    service: sole !== undefined && sole.weight > 0 ? sole.upstream.service : balanced,
     quiesce() {
       for (const server of servers) server.upstream.quiesce();
     },

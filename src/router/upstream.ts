@@ -4,10 +4,10 @@ import { isIP } from 'node:net';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
-import { type Answer, type Exchange, type Handler, streamed } from './handler.ts';
-import { type Relayed, relay, smallAnswer } from './relay.ts';
+import { type Exchange, type Handler, streamed } from './handler.ts';
+import { type Behind, type Call, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
-import { type Client, type Slots, slots } from './slots.ts';
+import { type Slots, slots } from './slots.ts';
 import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
@@ -69,6 +69,8 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
 
   const base = endpoint.pathname.replace(/\/$/, '');
   const added = headerMap(server.headers);
+  const isEndpoint = passed.as === 'endpoint';
+  const behind = { pool, endpoint, passed, streams, listening, log, limits };
 
   return {
     get busy() {
@@ -85,17 +87,17 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     async service(exchange) {
       const { req, res } = exchange;
       exchange.notes.upstream = socketPath ?? endpoint.origin;
-      const client = clientOf(res);
-      const isEndpoint = passed.as === 'endpoint';
+      const path = isEndpoint
+        ? `${endpoint.pathname}${endpoint.search || exchange.query}`
+        : `${base}${exchange.path}${exchange.query}`;
+      const headers = requestHeaders(exchange, added, passed);
+      const call: Call = { exchange, headers, body: null, gone: false, whenGone: undefined, release: () => {} };
+      res.once('close', () => leave(call));
       if (isEndpoint && req.method === 'GET') {
         const end = () => res.destroy();
         listening.add(end);
         res.once('close', () => listening.delete(end));
       }
-      const path = isEndpoint
-        ? `${endpoint.pathname}${endpoint.search || exchange.query}`
-        : `${base}${exchange.path}${exchange.query}`;
-      const headers = requestHeaders(exchange, added, passed);
       if (exchange.upgrade !== undefined && !isEndpoint) {
         const secure = { ...(ca !== undefined && { ca }), ...(servername !== undefined && { servername }) };
         const to = { url: endpoint, path, headers, secure, ...(socketPath !== undefined && { socketPath }) };
@@ -103,12 +105,16 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       }
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
       const from = isEndpoint && req.method === 'GET' ? streams : calls;
-      const body = await bodyFor(exchange, isEndpoint, limits.body);
-      const shared = { exchange, pool, endpoint, log, limits, passed, streams, listening, client };
       try {
-        return await forward({ ...shared, from, body, headers }, path, 0);
+        if (exchange.content !== undefined || hasBody(req))
+          call.body = await bodyFor(exchange, isEndpoint, limits.body);
+        let next: string | undefined = path;
+        for (let redirects = 0; next !== undefined; redirects++) {
+          next = await forward(call, next, { ...behind, from, mayRedirect: isEndpoint && redirects < mostRedirects });
+        }
+        return streamed;
       } catch (error) {
-        if (client.gone) return streamed;
+        if (call.gone) return streamed;
         throw error;
       }
     },
@@ -122,56 +128,43 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   };
 }
 
-function clientOf(res: Exchange['res']): Client {
-  const client = { gone: false, whenGone: undefined as Client['whenGone'] };
-  res.once('close', () => {
-    client.gone = true;
-    client.whenGone?.();
-  });
-  return client;
+function leave(call: Call): void {
+  call.gone = true;
+  call.whenGone?.();
 }
 
-interface Forwarded extends Relayed {
+interface Forwarding extends Behind {
   readonly pool: Pool;
   readonly from: Slots;
-  /** A stream is opened when it is the request's turn, since opening it asks the client for it. */
-  readonly body: Buffer | null | 'stream';
-  readonly headers: readonly string[];
+  readonly mayRedirect: boolean;
 }
 
 /** Small bodies are read whole, which is quicker and can be sent again; larger ones go through as they come. */
-async function bodyFor(exchange: Exchange, isEndpoint: boolean, limit: number): Promise<Forwarded['body']> {
-  const { req, content } = exchange;
+function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: number): Promise<Buffer> | Call['body'] {
   if (content !== undefined) return content;
-  if (!hasBody(req)) return null;
   const length = announcedLength(req);
   const small = length !== undefined && length <= smallAnswer;
-  return isEndpoint || small ? exchange.body(limit) : 'stream';
+  return isEndpoint || small ? body(limit) : 'stream';
 }
 
-async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
-  const { exchange, pool, endpoint, from, limits, headers, client, passed } = forwarded;
-  const slot = { release: await from.take(client) };
+/** Resolves when the answer is through, with the path to go to instead where the server says so. */
+async function forward(call: Call, path: string, to: Forwarding): Promise<string | undefined> {
+  call.release = await to.from.take(call);
   try {
-    const { req, res } = exchange;
+    const { req, res, mostBody } = call.exchange;
     const body =
-      forwarded.body === 'stream'
-        ? bodyStream(req, res, Math.min(limits.body, exchange.mostBody ?? limits.body))
-        : forwarded.body;
-    const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
-    const framed = length === undefined ? (headers as string[]) : [...headers, 'content-length', String(length)];
-    const location = await new Promise<string | undefined>((resolve, reject) => {
-      const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
-      const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
-      // Named here, undici keeps its connections when the Host of requests changes.
-      const options = { path, method, headers: framed, body, servername: endpoint.hostname };
-      pool.dispatch(options, relay(forwarded, slot, mayRedirect, resolve, reject));
+      call.body === 'stream' ? bodyStream(req, res, Math.min(to.limits.body, mostBody ?? to.limits.body)) : call.body;
+    const length = call.body === 'stream' ? announcedLength(req) : undefined;
+    const headers =
+      length === undefined ? (call.headers as string[]) : [...call.headers, 'content-length', String(length)];
+    const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
+    // Named here, undici keeps its connections when the Host of requests changes.
+    const options = { path, method, headers, body, servername: to.endpoint.hostname };
+    return await new Promise((resolve, reject) => {
+      to.pool.dispatch(options, relay(call, to, to.mayRedirect, resolve, reject));
     });
-    if (location === undefined) return streamed;
-    slot.release();
-    return await forward(forwarded, location, redirects + 1);
   } finally {
-    slot.release();
+    call.release();
   }
 }
 
