@@ -92,7 +92,7 @@ test('a rotation while the lock is left behind by a gateway that died says so an
   assert.equal((await keys.rotate()).signs, false);
 });
 
-test('while the store is away known keys go on verifying, and none signs', async () => {
+test('while the store is away known keys go on verifying, and a gateway that knows none says why', async () => {
   await using store = memoryStore();
   let away = false;
   const get: Store['get'] = async (key) => {
