@@ -48,10 +48,13 @@ const routerConfig = z.strictObject({
 const server = z.strictObject({
   url: z
     .string()
-    .refine((url) => (/^https?:\/\//.test(url) && isPlain(url)) || /^unix:\/[^?#]+$/.test(url), {
-      error: 'is no server; write "http://127.0.0.1:3000", "https://app.internal" or "unix:/run/app.sock"',
+    .refine((url) => (/^(?:https?|h2c):\/\//.test(url) && isPlain(url)) || /^unix:\/[^?#]+$/.test(url), {
+      error:
+        'is no server; write "http://127.0.0.1:3000", "https://app.internal", "h2c://10.0.0.1:80" or "unix:/run/app.sock"',
     })
-    .describe('`http://`, `https://`, or `unix:` and the path of a socket; a path is put before that of the request.'),
+    .describe(
+      '`http://`, `https://`, `h2c://`, or `unix:` and the path of a socket; a path is put before that of the request.',
+    ),
   weight: z.int().nonnegative().max(10_000).default(1).describe('Its share of the requests; 0 gets none.'),
 });
 
@@ -118,6 +121,7 @@ const service = z.strictObject({
         .default([])
         .describe('Certificates of the authorities to believe instead of the usual ones; write {"$file": "ca.pem"}.'),
       serverName: z.string().min(1).optional().describe('The name in their certificates. [host of the URL]'),
+      disableHTTP2: z.boolean().default(false).describe('Whether HTTP/2 is not offered to them.'),
     })
     .prefault({})
     .describe('How https servers are verified.'),

@@ -19,6 +19,7 @@ export function service(name: string, config: ServiceConfig, { log, limits }: Se
   const tls = {
     ...(transport.rootCAs.length > 0 && { ca: transport.rootCAs.join('\n') }),
     ...(transport.serverName !== undefined && { servername: transport.serverName }),
+    http2: !transport.disableHTTP2,
   };
   const servers = config.servers.map(({ url, weight }) => {
     const to = upstream({ url, headers: {}, as: 'site', passHostHeader, tls }, { log, limits });

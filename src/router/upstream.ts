@@ -1,13 +1,17 @@
 /** An HTTP server behind the gateway: one request forwarded, its answer relayed as it comes. */
 
 import { isIP } from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
 import { type Exchange, type Handler, streamed } from './handler.ts';
 import { type Behind, type Call, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
+<<<<<<< HEAD
 import { type Slots, slots } from './slots.ts';
+=======
+import { type Client, type Slots, slots } from './slots.ts';
+import { probe, type UpstreamClient, type UpstreamTls, upstreamAddress, upstreamClient } from './upstream-client.ts';
+>>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
 import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
@@ -22,7 +26,7 @@ export interface Upstream extends AsyncDisposable {
 }
 
 export interface UpstreamServer {
-  /** `http://`, `https://`, or `unix:` and the path of a socket. */
+  /** See `upstreamAddress`. */
   readonly url: string;
   /** Added to every request. */
   readonly headers: Readonly<Record<string, string>>;
@@ -34,35 +38,15 @@ export interface UpstreamServer {
   readonly tls?: UpstreamTls;
 }
 
-export interface UpstreamTls {
-  /** PEM of the authorities to believe instead of the usual ones. */
-  readonly ca?: string;
-  /** The name in its certificate, where it is not the host of its URL. */
-  readonly servername?: string;
-}
-
 /** A redirect within the server is followed this often: `/mcp` to `/mcp/` is one. */
 const mostRedirects = 2;
 
 export function upstream(server: UpstreamServer, { log, limits }: { log: Log; limits: Limits }): Upstream {
-  const { url: endpoint, socketPath } = addressOf(server.url);
+  const address = upstreamAddress(server.url);
+  const { url: endpoint, socketPath } = address;
   const passed = { as: server.as ?? 'endpoint', hostHeader: server.passHostHeader ?? false };
   const { ca, servername = isIP(endpoint.hostname) ? undefined : endpoint.hostname } = server.tls ?? {};
-  const connect = buildConnector({
-    timeout: limits.connectTimeout * 1000,
-    allowH2: false,
-    ...(ca !== undefined && { ca }),
-    ...(socketPath !== undefined && { socketPath }),
-  });
-  const pool = new Pool(endpoint.origin, {
-    pipelining: 1,
-    // A certificate is for the server of our configuration, whatever Host the client sent on.
-    connect: (options, done) => connect({ ...options, ...{ servername: servername ?? '' } }, done),
-    headersTimeout: limits.responseTimeout * 1000,
-    // An event stream may be silent for as long as it likes; other answers are timed by the relay.
-    bodyTimeout: 0,
-    maxHeaderSize: 32 * 1024,
-  });
+  const connections = upstreamClient(address, server.tls ?? {}, limits);
   const calls = slots(limits.upstreamConnections, limits.upstreamQueue, limits.upstreamQueueWait);
   const streams = slots(limits.upstreamStreams, 0, 0);
   const listening = new Set<() => void>();
@@ -76,14 +60,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     get busy() {
       return calls.taken + streams.taken;
     },
-    async probe(path, timeout) {
-      const signal = AbortSignal.timeout(timeout * 1000);
-      const servername = endpoint.hostname;
-      const question = { path: `${base}${path}`, method: 'GET', signal, servername } as const;
-      const { statusCode, body } = await pool.request(question);
-      await body.dump();
-      return statusCode;
-    },
+    probe: (path, timeout) => probe(connections, `${base}${path}`, timeout),
     async service(exchange) {
       const { req, res } = exchange;
       exchange.notes.upstream = socketPath ?? endpoint.origin;
@@ -105,6 +82,11 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       }
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
       const from = isEndpoint && req.method === 'GET' ? streams : calls;
+<<<<<<< HEAD
+=======
+      const body = await bodyFor(exchange, isEndpoint, limits.body);
+      const shared = { exchange, connections, endpoint, log, limits, passed, streams, listening, client };
+>>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
       try {
         if (exchange.content !== undefined || hasBody(req))
           call.body = await bodyFor(exchange, isEndpoint, limits.body);
@@ -123,7 +105,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     },
     async [Symbol.asyncDispose]() {
       for (const end of listening) end();
-      await pool.destroy();
+      await connections[Symbol.asyncDispose]();
     },
   };
 }
@@ -133,8 +115,13 @@ function leave(call: Call): void {
   call.whenGone?.();
 }
 
+<<<<<<< HEAD
 interface Forwarding extends Behind {
   readonly pool: Pool;
+=======
+interface Forwarded extends Relayed {
+  readonly connections: UpstreamClient;
+>>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
   readonly from: Slots;
   readonly mayRedirect: boolean;
 }
@@ -147,12 +134,19 @@ function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: n
   return isEndpoint || small ? body(limit) : 'stream';
 }
 
+<<<<<<< HEAD
 /** Resolves when the answer is through, with the path to go to instead where the server says so. */
 async function forward(call: Call, path: string, to: Forwarding): Promise<string | undefined> {
   call.release = await to.from.take(call);
+=======
+async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
+  const { exchange, connections, from, limits, headers, client, passed } = forwarded;
+  const slot = { release: await from.take(client) };
+>>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
   try {
     const { req, res, mostBody } = call.exchange;
     const body =
+<<<<<<< HEAD
       call.body === 'stream' ? bodyStream(req, res, Math.min(to.limits.body, mostBody ?? to.limits.body)) : call.body;
     const length = call.body === 'stream' ? announcedLength(req) : undefined;
     const headers =
@@ -162,14 +156,19 @@ async function forward(call: Call, path: string, to: Forwarding): Promise<string
     const options = { path, method, headers, body, servername: to.endpoint.hostname };
     return await new Promise((resolve, reject) => {
       to.pool.dispatch(options, relay(call, to, to.mayRedirect, resolve, reject));
+=======
+      forwarded.body === 'stream'
+        ? bodyStream(req, res, Math.min(limits.body, exchange.mostBody ?? limits.body))
+        : forwarded.body;
+    const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
+    const framed = length === undefined ? headers : [...headers, 'content-length', String(length)];
+    const location = await new Promise<string | undefined>((resolve, reject) => {
+      const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
+      const request = { method: req.method ?? 'GET', path, headers: framed, body };
+      connections.dispatch(request, relay(forwarded, slot, mayRedirect, resolve, reject));
+>>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
     });
   } finally {
     call.release();
   }
-}
-
-/** Undici wants a URL for a unix socket, too; its host is what the service sees where the client's is not passed. */
-function addressOf(url: string): { readonly url: URL; readonly socketPath?: string } {
-  if (!url.startsWith('unix:')) return { url: new URL(url) };
-  return { url: new URL('http://localhost'), socketPath: url.slice('unix:'.length) };
 }
