@@ -6,12 +6,8 @@ import type { Limits } from './config.ts';
 import { type Exchange, type Handler, streamed } from './handler.ts';
 import { type Behind, type Call, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
-<<<<<<< HEAD
 import { type Slots, slots } from './slots.ts';
-=======
-import { type Client, type Slots, slots } from './slots.ts';
 import { probe, type UpstreamClient, type UpstreamTls, upstreamAddress, upstreamClient } from './upstream-client.ts';
->>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
 import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
@@ -54,7 +50,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   const base = endpoint.pathname.replace(/\/$/, '');
   const added = headerMap(server.headers);
   const isEndpoint = passed.as === 'endpoint';
-  const behind = { pool, endpoint, passed, streams, listening, log, limits };
+  const behind = { connections, endpoint, passed, streams, listening, log, limits };
 
   return {
     get busy() {
@@ -82,11 +78,6 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
       }
       // A GET at an MCP endpoint is an event stream that stays: it must not use up what calls need.
       const from = isEndpoint && req.method === 'GET' ? streams : calls;
-<<<<<<< HEAD
-=======
-      const body = await bodyFor(exchange, isEndpoint, limits.body);
-      const shared = { exchange, connections, endpoint, log, limits, passed, streams, listening, client };
->>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
       try {
         if (exchange.content !== undefined || hasBody(req))
           call.body = await bodyFor(exchange, isEndpoint, limits.body);
@@ -115,13 +106,8 @@ function leave(call: Call): void {
   call.whenGone?.();
 }
 
-<<<<<<< HEAD
 interface Forwarding extends Behind {
-  readonly pool: Pool;
-=======
-interface Forwarded extends Relayed {
   readonly connections: UpstreamClient;
->>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
   readonly from: Slots;
   readonly mayRedirect: boolean;
 }
@@ -134,39 +120,18 @@ function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: n
   return isEndpoint || small ? body(limit) : 'stream';
 }
 
-<<<<<<< HEAD
 /** Resolves when the answer is through, with the path to go to instead where the server says so. */
 async function forward(call: Call, path: string, to: Forwarding): Promise<string | undefined> {
   call.release = await to.from.take(call);
-=======
-async function forward(forwarded: Forwarded, path: string, redirects: number): Promise<Answer> {
-  const { exchange, connections, from, limits, headers, client, passed } = forwarded;
-  const slot = { release: await from.take(client) };
->>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
   try {
     const { req, res, mostBody } = call.exchange;
     const body =
-<<<<<<< HEAD
       call.body === 'stream' ? bodyStream(req, res, Math.min(to.limits.body, mostBody ?? to.limits.body)) : call.body;
     const length = call.body === 'stream' ? announcedLength(req) : undefined;
-    const headers =
-      length === undefined ? (call.headers as string[]) : [...call.headers, 'content-length', String(length)];
-    const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
-    // Named here, undici keeps its connections when the Host of requests changes.
-    const options = { path, method, headers, body, servername: to.endpoint.hostname };
+    const headers = length === undefined ? call.headers : [...call.headers, 'content-length', String(length)];
+    const request = { method: req.method ?? 'GET', path, headers, body };
     return await new Promise((resolve, reject) => {
-      to.pool.dispatch(options, relay(call, to, to.mayRedirect, resolve, reject));
-=======
-      forwarded.body === 'stream'
-        ? bodyStream(req, res, Math.min(limits.body, exchange.mostBody ?? limits.body))
-        : forwarded.body;
-    const length = forwarded.body === 'stream' ? announcedLength(req) : undefined;
-    const framed = length === undefined ? headers : [...headers, 'content-length', String(length)];
-    const location = await new Promise<string | undefined>((resolve, reject) => {
-      const mayRedirect = passed.as === 'endpoint' && redirects < mostRedirects;
-      const request = { method: req.method ?? 'GET', path, headers: framed, body };
-      connections.dispatch(request, relay(forwarded, slot, mayRedirect, resolve, reject));
->>>>>>> 42f1420 (proxy: HTTP/2 to servers, by the handshake or as h2c://)
+      to.connections.dispatch(request, relay(call, to, to.mayRedirect, resolve, reject));
     });
   } finally {
     call.release();
