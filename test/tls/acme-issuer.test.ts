@@ -312,6 +312,17 @@ test('two gateways on one Redis order once, and both serve what one of them got'
   assert.deepEqual([serials[1], issuer.orders.length, issuer.accounts], [serials[0], 1, 1]);
 });
 
+test('a store that has lost its records takes no certificate away, and nothing is ordered for it', async () => {
+  await using issuer = await startStandIn();
+  await using store = memoryStore();
+  await using kept = await keep(issuer, store);
+  await kept.look();
+  await kept.look();
+  await store.delete(`certificate:${host}`);
+  await kept.look();
+  assert.deepEqual([issuer.orders.length, kept.served.length], [1, 1]);
+});
+
 test('a record that cannot be read is as good as none', async () => {
   await using issuer = await startStandIn();
   await using store = memoryStore();

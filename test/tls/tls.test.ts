@@ -9,11 +9,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { type ConnectionOptions, connect, createSecureContext, type TLSSocket } from 'node:tls';
+import { silent } from '../../src/log.ts';
 import { peerAddress } from '../../src/router/peer.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Certificate } from '../../src/tls/certificate.ts';
 import { certificateTable } from '../../src/tls/certificate-table.ts';
 import { tlsConfig } from '../../src/tls/config.ts';
+import { internalAuthority } from '../../src/tls/internal-authority.ts';
 import { startStandIn } from '../support/acme-stand-in.ts';
 import { certified, type HttpsFront, httpsFront } from '../support/https-front.ts';
 import { keepCertificates } from '../support/kept-certificates.ts';
@@ -130,6 +132,36 @@ test('the local authority makes certificates for names and addresses, and keeps 
     }
   }
   assert.equal(roots[0], roots[1]);
+});
+
+test('the local authority renews by the clock on the wall, and takes another root before its own ends', async (t) => {
+  await using directory = await temporaryDirectory();
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const started = Date.now();
+  let now = started;
+  t.mock.method(Date, 'now', () => now);
+  const day = 86_400_000;
+  const made: Certificate[] = [];
+  let news = Promise.withResolvers<void>();
+  using authority = await internalAuthority(directory.path, ['localhost'], silent, ([certificate]) => {
+    if (certificate) made.push(certificate);
+    news.resolve();
+  });
+  const root = () => readFile(authority.rootFile, 'utf8');
+  const first = await root();
+  for (const { days, anew } of [
+    { days: 11, anew: false },
+    { days: 3640, anew: true },
+  ]) {
+    news = Promise.withResolvers();
+    // As a laptop that slept: the time has gone on, and a timer has run once.
+    now = started + days * day;
+    t.mock.timers.tick(60_000);
+    await news.promise;
+    assert.ok((made.at(-1)?.notAfter ?? 0) > Date.now() + 29 * day);
+    assert.equal((await root()) !== first, anew);
+  }
+  assert.equal(made.length, 3);
 });
 
 test('RFC 6066 §3: a name that is not served gets no certificate of another', async () => {

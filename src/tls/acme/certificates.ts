@@ -80,13 +80,15 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
     await records.set(host, record);
     if (learn(host, record)) serve();
   };
+  /** What a store has lost is still served, and is in it again after the next change. */
+  const recordOf = async (host: string) => (await records.get(host)) ?? known.get(host)?.record ?? untried;
   const read = async () => {
     const before = new Map(known);
-    const found = await Promise.all(hosts.map(async (host) => ({ host, record: await records.get(host) })));
+    const found = await Promise.all(hosts.map(async (host) => ({ host, record: await recordOf(host) })));
     const news = found
       // What was learnt meanwhile is newer.
       .filter(({ host }) => known.get(host) === before.get(host))
-      .filter(({ host, record }) => learn(host, record ?? untried));
+      .filter(({ host, record }) => learn(host, record));
     if (news.length > 0) serve();
   };
 
@@ -95,8 +97,8 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
     const renewAt = certificate === undefined ? 0 : renewalTime(certificate, record.advice, config.renewBefore);
     return { record, certificate, renewAt, due: Math.max(renewAt, record.nextTry) };
   };
-  const isUnadvised = ({ chain, advice }: CertificateRecord) =>
-    chain !== undefined && (advice?.askAgainAt ?? 0) <= Date.now();
+  const isUnadvised = ({ directory, advice }: CertificateRecord) =>
+    directory !== undefined && (advice?.askAgainAt ?? 0) <= Date.now();
 
   const order = async (host: string) => {
     const { failures } = plan(host).record;
@@ -138,7 +140,7 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
       if (forced.has(host)) throw new Error(`${host}: another gateway is at it; look again in a minute`);
       return;
     }
-    if (learn(host, (await records.get(host)) ?? untried)) serve();
+    if (learn(host, await recordOf(host))) serve();
     if (!forced.has(host) && isUnadvised(plan(host).record)) await advise(host);
     if (forced.has(host) || plan(host).due <= Date.now()) await order(host);
   };
