@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { BridgeStatus } from './mcp/bridge.ts';
 import type { Plan, PublishedServer } from './plan.ts';
 import type { RequestCounts } from './router/request-counts.ts';
+import type { ServerHealth } from './router/service.ts';
 import type { CertificateStatus } from './tls/acme/certificates.ts';
 import { version } from './version.ts';
 
@@ -21,6 +22,8 @@ export interface GatewayStatus {
   readonly entrypoints: readonly EntrypointStatus[];
   readonly certificates: readonly CertificateRow[];
   readonly servers: readonly ServerStatus[];
+  /** Those of the configuration, where routers lead. */
+  readonly services: readonly ServiceStatus[];
   readonly sessions: number;
   readonly requests: RequestCounts;
 }
@@ -54,6 +57,11 @@ export interface ServerStatus extends PublishedServer {
   readonly lastFailure?: string;
   readonly sessions: number;
   readonly children: readonly ChildStatus[];
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  readonly servers: readonly ServerHealth[];
 }
 
 export interface ChildStatus {
@@ -90,6 +98,7 @@ export async function gatewayStatus(sources: StatusSources): Promise<GatewayStat
     entrypoints: sources.entrypoints,
     certificates: sources.certificates.map(certificateRow),
     servers,
+    services: serviceStatus(plan),
     sessions: servers.reduce((sum, server) => sum + server.sessions, 0),
     requests: sources.requests,
   };
@@ -114,6 +123,12 @@ export function certificateRow({
     ...(problem !== undefined && { problem }),
     ...(nextTry !== undefined && { nextTry: new Date(nextTry).toISOString() }),
   };
+}
+
+function serviceStatus(plan: Plan | undefined): ServiceStatus[] {
+  return [...(plan?.services ?? [])].flatMap(([key, { health }]) =>
+    health === undefined ? [] : [{ name: key.replace(/^services\//, ''), servers: health() }],
+  );
 }
 
 async function serverStatus(server: PublishedServer, plan: Plan | undefined): Promise<ServerStatus> {

@@ -5,12 +5,13 @@ import { setTimeout as after } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
 import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
+import { hostsOf } from './hosts.ts';
 import { type Log, overheard } from './log.ts';
 import { openReaper } from './mcp/reaper.ts';
 import type { Administration } from './oauth/administration.ts';
 import type { AuthConfig } from './oauth/config.ts';
 import { hashPassword } from './oauth/password.ts';
-import { assemble, hostsOf, type Parts, type Plan, type PublishedServer } from './plan.ts';
+import { assemble, type Parts, type Plan, type PublishedServer } from './plan.ts';
 import { type Entrypoint, listen } from './router/entrypoint.ts';
 import type { Handler } from './router/handler.ts';
 import { health, healthOr } from './router/liveness.ts';
@@ -37,6 +38,8 @@ export interface Gateway extends AsyncDisposable {
   timeline(): readonly Trail[];
   /** All that it keeps, unsealed: for backups. */
   readonly store: Store;
+  /** Who listens to the gateway hears what is told here. */
+  readonly log: Log;
   /** Of the configuration at work. */
   readonly administration: Administration;
   /** Orders now from the ACME issuer; for every host where none is named. Rejects with the first problem and its mend. */
@@ -151,6 +154,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     get rootFile() {
       return tls?.rootFile;
     },
+    log,
     status,
     store,
     ailment: parts.ailment,

@@ -1,7 +1,8 @@
 /** What one configuration makes of the parts: the servers, their routes and middlewares, and the authorization server. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type GatewayConfig, isLoopback } from './config.ts';
+import type { GatewayConfig } from './config.ts';
+import { hostRule } from './hosts.ts';
 import type { Log } from './log.ts';
 import type { BridgeStatus } from './mcp/bridge.ts';
 import { isStdio, type McpServerConfig } from './mcp/config.ts';
@@ -12,13 +13,14 @@ import type { AuthConfig } from './oauth/config.ts';
 import type { ProtectedResource } from './oauth/resource.ts';
 import type { Peers } from './peers.ts';
 import { allowOrigins, origins } from './router/allow-origins.ts';
-import { configuredRoutes, guardedBy, hostsOfRule, routerResources } from './router/configured-routes.ts';
+import { configuredRoutes, guardedBy, routerResources } from './router/configured-routes.ts';
 import { cors } from './router/cors.ts';
 import type { Handler, Route } from './router/handler.ts';
 import { healthRoutes } from './router/liveness.ts';
 import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
 import type { ServiceConfig } from './router/routing-config.ts';
+import type { ServerHealth } from './router/service.ts';
 import type { Store } from './store/store.ts';
 import type { Tracing } from './tracing/tracing.ts';
 
@@ -63,6 +65,8 @@ interface Service extends AsyncDisposable {
   quiesce(): void;
   /** Of the processes it has; absent for a server with a life of its own. */
   readonly status?: () => BridgeStatus;
+  /** Of a service of the configuration. */
+  readonly health?: () => readonly ServerHealth[];
 }
 
 export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Parts, before?: Plan): Promise<Plan> {
@@ -254,7 +258,7 @@ async function openService(
       connectTimeout: config.limits.connectTimeout,
       gatewayId: peers?.id,
       pass: opened,
-      auditedBody: config.log.audit === undefined ? undefined : config.limits.body,
+      auditedBody: (config.log.audit ?? config.metrics.listen) === undefined ? undefined : config.limits.body,
     },
   );
   return forwarded(serviceOf(server, joined));
@@ -266,7 +270,7 @@ function traced(name: string, service: Service, { tracing }: Parts): Service {
 
 function serviceOf(
   config: object,
-  opened: AsyncDisposable & { service: Handler; sse?: Handler; quiesce(): void; status?: () => BridgeStatus },
+  opened: AsyncDisposable & { service: Handler; sse?: Handler; quiesce(): void } & Pick<Service, 'status' | 'health'>,
 ): Service {
   return {
     config,
@@ -274,25 +278,7 @@ function serviceOf(
     ...(opened.sse && { sse: opened.sse }),
     quiesce: opened.quiesce,
     ...(opened.status && { status: opened.status }),
+    ...(opened.health && { health: opened.health }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
-}
-
-/** A person may type any of them. */
-const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
-
-function hostRule(publicUrl: URL): string {
-  const names = isLoopback(publicUrl.hostname) ? loopbackNames : [publicUrl.hostname];
-  const all = [...new Set([publicUrl.hostname, ...names])].map((name) => `Host(\`${name}\`)`);
-  return all.length === 1 ? all.join('') : `(${all.join(' || ')})`;
-}
-
-/** The hosts that the gateway is reached by, each once; `*.example.com` for those that a router has by a pattern. */
-export function hostsOf({ publicUrl, mcpServers, routers }: GatewayConfig): string[] {
-  const own = Object.values(mcpServers).flatMap(({ enabled, host }) =>
-    enabled && host !== undefined ? [host.toLowerCase()] : [],
-  );
-  const origin =
-    publicUrl === undefined ? [] : [publicUrl.hostname, ...(isLoopback(publicUrl.hostname) ? loopbackNames : [])];
-  return [...new Set([...origin, ...own, ...routers.flatMap(({ rule }) => hostsOfRule(rule))])];
 }

@@ -24,7 +24,7 @@ const allowed: Record<string, readonly string[]> = {
     'src/timeline.ts',
     ...rooms,
   ],
-  'src/doctor': ['src/config.ts', 'src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
+  'src/doctor': ['src/config.ts', 'src/gateway.ts', 'src/gateway-status.ts', 'src/hosts.ts', 'src/plan.ts', ...rooms],
   'src/connect': ['src/config.ts', 'src/mcp', 'src/store/store.ts'],
   'src/admin': ['src/gateway.ts', 'src/gateway-status.ts', 'src/plan.ts', ...rooms],
   'src/gateway.ts': [
@@ -32,6 +32,7 @@ const allowed: Record<string, readonly string[]> = {
     'src/metrics',
     'src/peers.ts',
     'src/gateway-status.ts',
+    'src/hosts.ts',
     'src/plan.ts',
     'src/timeline.ts',
     'src/tracing',
@@ -39,8 +40,9 @@ const allowed: Record<string, readonly string[]> = {
   ],
   'src/tracing': ['src/router/access-log.ts', 'src/router/handler.ts', 'src/router/trace-context.ts'],
   'src/timeline.ts': ['src/router/access-log.ts', 'src/router/handler.ts'],
+  'src/hosts.ts': ['src/config.ts', 'src/router/configured-routes.ts'],
   'src/gateway-status.ts': ['src/plan.ts', ...rooms],
-  'src/plan.ts': ['src/config.ts', 'src/peers.ts', 'src/tracing', ...rooms],
+  'src/plan.ts': ['src/config.ts', 'src/hosts.ts', 'src/peers.ts', 'src/tracing', ...rooms],
   'src/peers.ts': ['src/router', 'src/store/store.ts'],
   'src/config.ts': [
     'src/config-file.ts',

@@ -35,11 +35,9 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   await using manager = serviceManager({ env: process.env, log: gatewayLog, alive: async () => running?.ailment() });
   await using gateway = await startGateway(config, gatewayLog);
   running = gateway;
-  const reload = reloader(gateway, source, manager, gatewayLog);
+  const reload = reloader(gateway, source, manager);
   await using _admin =
-    config.stateDir === undefined
-      ? undefined
-      : await administered(config.stateDir, { gateway, reload, log: gatewayLog });
+    config.stateDir === undefined ? undefined : await administered(config.stateDir, { gateway, reload });
   manager.ready(summary(gateway));
   process.stdout.write(banner(gateway, performance.now() - started));
   const hangUp = () => {
@@ -68,20 +66,15 @@ function stopped(reload: () => Promise<void>, gatewayLog: Log): Promise<void> {
 }
 
 /** One after the other, whoever asks: each reads the file when its turn comes. */
-function reloader(
-  gateway: Gateway,
-  source: ConfigSource,
-  manager: ServiceManager,
-  gatewayLog: Log,
-): () => Promise<void> {
+function reloader(gateway: Gateway, source: ConfigSource, manager: ServiceManager): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   const reload = async () => {
     manager.reloading();
     try {
       await gateway.reload(loadConfig(source));
-      gatewayLog.info('configuration reloaded');
+      gateway.log.info('configuration reloaded');
     } catch (error) {
-      gatewayLog.error('configuration not reloaded, the old one stays', { error });
+      gateway.log.error('configuration not reloaded, the old one stays', { error });
       throw error;
     } finally {
       manager.ready(summary(gateway));
@@ -100,12 +93,12 @@ function summary({ servers: { length }, publicUrl }: Gateway): string {
 /** Administration is a convenience: a gateway that cannot have its socket serves all the same. */
 async function administered(
   stateDir: string,
-  { log: gatewayLog, ...parts }: { gateway: Gateway; reload: () => Promise<void>; log: Log },
+  parts: { gateway: Gateway; reload: () => Promise<void> },
 ): Promise<AsyncDisposable | undefined> {
   try {
-    return await openAdminSocket(adminSocketPath(stateDir), operations(parts), gatewayLog);
+    return await openAdminSocket(adminSocketPath(stateDir), operations(parts), parts.gateway.log);
   } catch (error) {
-    gatewayLog.warn('no admin socket, so the verbs for a running gateway do not reach this one', { error });
+    parts.gateway.log.warn('no admin socket, so the verbs for a running gateway do not reach this one', { error });
     return undefined;
   }
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type GatewayConfig, isLoopback } from '../config.ts';
 import type { CertificateRow } from '../gateway-status.ts';
-import { hostsOf } from '../plan.ts';
+import { hostsOf } from '../hosts.ts';
 import { type Certificate, covers, readCertificate } from '../tls/certificate.ts';
 import { orderedHosts } from '../tls/config.ts';
 import { type Finding, fault, ok, reasonOf, warning } from './finding.ts';

@@ -24,33 +24,74 @@ const prefix = 'mcp_gateway_';
 /** Others would be names of a stranger's choosing. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT']);
 
-/** Events of the log that are counted, with the field that tells them apart. */
-const counted: Readonly<Record<string, { name: string; help: string; by?: readonly [label: string, field: string] }>> =
-  {
-    'token issued': {
-      name: 'oauth_tokens_issued_total',
-      help: 'Access tokens issued.',
-      by: ['grant_type', 'grantType'],
-    },
-    'code issued': { name: 'oauth_codes_issued_total', help: 'Authorization codes issued.' },
-    'client registered': { name: 'oauth_clients_registered_total', help: 'Clients registered.' },
-    'grant revoked': { name: 'oauth_grants_revoked_total', help: 'Grants that a client revoked.' },
-    'logged in': { name: 'oauth_logins_total', help: 'People who logged in.' },
-    'login failed': { name: 'oauth_login_failures_total', help: 'Logins that failed.', by: ['reason', 'reason'] },
-    'child started': {
-      name: 'children_started_total',
-      help: 'Processes of servers started.',
-      by: ['server', 'server'],
-    },
-    'server failed': { name: 'server_failures_total', help: 'Servers that failed.', by: ['server', 'server'] },
-    'store unavailable': { name: 'store_failures_total', help: 'Requests that met a store out of reach.' },
-  };
+/** Requests of MCP in any revision; others count as one for the same reason. */
+const mcpMethods = new Set([
+  'completion/complete',
+  'initialize',
+  'logging/setLevel',
+  'ping',
+  'prompts/get',
+  'prompts/list',
+  'resources/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/templates/list',
+  'resources/unsubscribe',
+  'server/discover',
+  'subscriptions/listen',
+  'tasks/cancel',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+  'tasks/update',
+  'tools/call',
+  'tools/list',
+]);
+
+interface Counted {
+  readonly name: string;
+  readonly help: string;
+  /** The fields that tell them apart, by label. */
+  readonly by?: Readonly<Record<string, string>>;
+}
+
+/** Events of the log that are counted. */
+const counted: Readonly<Record<string, Counted>> = {
+  called: {
+    name: 'mcp_requests_total',
+    help: 'MCP requests by what became of them.',
+    by: { server: 'server', method: 'method', outcome: 'outcome' },
+  },
+  'token issued': {
+    name: 'oauth_tokens_issued_total',
+    help: 'Access tokens issued.',
+    by: { grant_type: 'grantType' },
+  },
+  'code issued': { name: 'oauth_codes_issued_total', help: 'Authorization codes issued.' },
+  'client registered': { name: 'oauth_clients_registered_total', help: 'Clients registered.' },
+  'grant revoked': { name: 'oauth_grants_revoked_total', help: 'Grants that a client revoked.' },
+  'logged in': { name: 'oauth_logins_total', help: 'People who logged in.' },
+  'login failed': { name: 'oauth_login_failures_total', help: 'Logins that failed.', by: { reason: 'reason' } },
+  'child started': {
+    name: 'children_started_total',
+    help: 'Processes of servers started.',
+    by: { server: 'server' },
+  },
+  'server failed': { name: 'server_failures_total', help: 'Servers that failed.', by: { server: 'server' } },
+  'store unavailable': { name: 'store_failures_total', help: 'Requests that met a store out of reach.' },
+  'configuration reloaded': { name: 'config_reloads_total', help: 'Configurations put to work while it ran.' },
+  'configuration not reloaded, the old one stays': {
+    name: 'config_reload_failures_total',
+    help: 'Configurations that were refused.',
+  },
+};
 
 export function gatewayMetrics(): Metrics {
   const known = registry();
   const perRouter = new Map<string, (record: AccessRecord) => void>();
   let services: ReadonlyMap<string, string> = new Map();
   const events = new Map<string, Counter>();
+  let lastReload: number | undefined;
   for (const { name, help, by } of Object.values(counted)) if (!by) known.counter(prefix + name, help);
 
   const ofRouter = (router: string) => {
@@ -76,10 +117,11 @@ export function gatewayMetrics(): Metrics {
     hear(_level, event, fields) {
       const rule = Object.hasOwn(counted, event) ? counted[event] : undefined;
       if (rule === undefined) return;
-      const { name, help, by } = rule;
-      const value = by === undefined ? '' : String(fields[by[1]] ?? '');
-      const key = `${event} ${value}`;
-      const counter = events.get(key) ?? known.counter(prefix + name, help, by && { [by[0]]: value });
+      if (event === 'configuration reloaded') lastReload = Date.now();
+      const { name, help, by = {} } = rule;
+      const labels = Object.entries(by).map(([label, field]) => [label, bounded(label, String(fields[field] ?? ''))]);
+      const key = `${event} ${labels.join(' ')}`;
+      const counter = events.get(key) ?? known.counter(prefix + name, help, Object.fromEntries(labels));
       events.set(key, counter);
       counter.add();
     },
@@ -92,7 +134,11 @@ export function gatewayMetrics(): Metrics {
       if (exchange.path !== '/metrics') throw refusal(404, 'not_found', 'only /metrics is served here');
       if (exchange.req.method !== 'GET' && exchange.req.method !== 'HEAD')
         throw refusal(405, 'invalid_request', '/metrics is read with GET', { headers: { allow: 'GET, HEAD' } });
-      return { status: 200, headers: { 'content-type': contentType }, body: known.text(gauges(await status())) };
+      return {
+        status: 200,
+        headers: { 'content-type': contentType },
+        body: known.text(gauges(await status(), lastReload)),
+      };
     },
   };
 }
@@ -146,7 +192,12 @@ function timedStore(store: Store, known: Registry): Store {
   };
 }
 
-function gauges(status: GatewayStatus): Gauge[] {
+/** A label has few values, whatever strangers send. */
+function bounded(label: string, value: string): string {
+  return label === 'method' && !mcpMethods.has(value) ? 'other' : value;
+}
+
+function gauges(status: GatewayStatus, lastReload: number = Date.parse(status.startedAt)): Gauge[] {
   const gauge = (name: string, help: string, samples: Gauge['samples']): Gauge => ({
     name: prefix + name,
     help,
@@ -157,13 +208,28 @@ function gauges(status: GatewayStatus): Gauge[] {
     gauge('build_info', 'The version that runs.', [
       { labels: { version: status.version, node: status.node }, value: 1 },
     ]),
-    gauge('start_time_seconds', 'When it started, in seconds since the epoch.', [
-      { value: Date.parse(status.startedAt) / 1000 },
+    {
+      name: 'process_start_time_seconds',
+      help: 'When the process started, in seconds since the epoch.',
+      samples: [{ value: Date.parse(status.startedAt) / 1000 }],
+    },
+    {
+      name: 'process_resident_memory_bytes',
+      help: 'Memory of the gateway itself.',
+      samples: status.rss === undefined ? [] : [{ value: status.rss }],
+    },
+    gauge('config_last_reload_success', 'When the configuration at work was read, in seconds since the epoch.', [
+      { value: lastReload / 1000 },
     ]),
     gauge(
-      'resident_memory_bytes',
-      'Memory of the gateway itself.',
-      status.rss === undefined ? [] : [{ value: status.rss }],
+      'service_server_up',
+      'Whether requests go to the server of a service, 0 or 1.',
+      status.services.flatMap(({ name, servers }) =>
+        [...new Map(servers.map(({ url, up }) => [url, up]))].map(([url, up]) => ({
+          labels: { service: name, url },
+          value: up ? 1 : 0,
+        })),
+      ),
     ),
     gauge(
       'open_connections',

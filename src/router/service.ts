@@ -14,7 +14,17 @@ export interface ServiceDeps {
   readonly limits: Limits;
 }
 
-export function service(name: string, config: ServiceConfig, { log, limits }: ServiceDeps): Upstream {
+export interface ServerHealth {
+  readonly url: string;
+  /** Whether requests go there at the moment. */
+  readonly up: boolean;
+}
+
+export interface RoutedService extends Upstream {
+  health(): readonly ServerHealth[];
+}
+
+export function service(name: string, config: ServiceConfig, { log, limits }: ServiceDeps): RoutedService {
   const { passHostHeader, healthCheck, passiveHealthCheck, serversTransport: transport } = config;
   const tls = {
     ...(transport.rootCAs.length > 0 && { ca: transport.rootCAs.join('\n') }),
@@ -24,6 +34,7 @@ export function service(name: string, config: ServiceConfig, { log, limits }: Se
   const servers = config.servers.map(({ url, weight }) => {
     const to = upstream({ url, headers: {}, as: 'site', passHostHeader, tls }, { log, limits });
     return {
+      url: shown(url),
       weight,
       id: serverId(url),
       upstream: to,
@@ -70,6 +81,7 @@ export function service(name: string, config: ServiceConfig, { log, limits }: Se
       return first === undefined ? Promise.reject(unavailable()) : first.upstream.probe(path, timeout);
     },
     service: sole !== undefined && sole.weight > 0 ? sole.upstream.service : balanced,
+    health: () => servers.map(({ url, watch, failed }) => ({ url, up: watch?.up !== false && failed?.many !== true })),
     quiesce() {
       for (const server of servers) server.upstream.quiesce();
     },
@@ -83,4 +95,11 @@ export function service(name: string, config: ServiceConfig, { log, limits }: Se
 /** RFC 9110 §15.6.4. */
 function unavailable() {
   return refusal(503, 'temporarily_unavailable', 'no server is available', { headers: { 'retry-after': '5' } });
+}
+
+/** Without what opens it. */
+function shown(url: string): string {
+  if (url.startsWith('unix:')) return url;
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname.replace(/\/$/, '')}`;
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { registry } from '../../src/metrics/exposition.ts';
 import { freePort } from '../support/free-port.ts';
+import { modernClient } from '../support/modern-client.ts';
 import { startProgram } from '../support/program.ts';
 
 const script = fileURLToPath(new URL('../support/children/server.mjs', import.meta.url));
@@ -56,18 +58,33 @@ test('label values and help are escaped, and buckets are cumulative up to +Inf',
   assert.equal(samples.get('c'), 1.5);
 });
 
-test('/metrics tells requests by router, service and code, children and the store, on its own address alone', async () => {
-  const port = await freePort();
-  await using program = await startProgram({
-    config: {
-      entrypoints: { http: { listen: '127.0.0.1:0' } },
-      metrics: { listen: `127.0.0.1:${port}` },
-      mcpServers: {
-        open: { command: process.execPath, args: [script], public: true },
-        closed: { command: process.execPath, args: [script] },
-      },
-    },
+/** What Prometheus itself says of it. */
+function checkedByPrometheus(text: string, t: TestContext): void {
+  const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
   });
+  if (error !== undefined && process.env.CI !== 'true') {
+    t.diagnostic('not checked by promtool, which is in the package prometheus');
+    return;
+  }
+  assert.ifError(error);
+  assert.deepEqual([status, stdout + stderr], [0, '']);
+}
+
+test('/metrics tells requests by router, service and code, children and the store, on its own address alone', async (t) => {
+  const port = await freePort();
+  const config = {
+    entrypoints: { http: { listen: '127.0.0.1:0' } },
+    metrics: { listen: `127.0.0.1:${port}` },
+    mcpServers: {
+      open: { command: process.execPath, args: [script], public: true },
+      closed: { command: process.execPath, args: [script] },
+    },
+    routers: [{ name: 'site', rule: 'PathPrefix(`/site`)', service: 'site', auth: false }],
+    services: { site: { servers: [{ url: 'http://127.0.0.1:1' }] } },
+  };
+  await using program = await startProgram({ config });
   const initialize = {
     jsonrpc: '2.0',
     id: 1,
@@ -100,5 +117,26 @@ test('/metrics tells requests by router, service and code, children and the stor
   is('sessions{server="open"}', 1);
   is('children_started_total{server="open"}', 1);
   assert.ok((samples.get('mcp_gateway_store_operation_duration_seconds_count{operation="set"}') ?? 0) > 0);
-  assert.ok((samples.get('mcp_gateway_resident_memory_bytes') ?? 0) > 10_000_000);
+  is('mcp_requests_total{server="open",method="initialize",outcome="ok"}', 1);
+  is('service_server_up{service="site",url="http://127.0.0.1:1"}', 1);
+  is('config_reloads_total', 0);
+  assert.ok((samples.get('process_resident_memory_bytes') ?? 0) > 10_000_000);
+  assert.equal(
+    samples.get('mcp_gateway_config_last_reload_success'),
+    samples.get('process_start_time_seconds'),
+    'the configuration of the start',
+  );
+
+  // Neither a method nor a tool of a stranger's choosing becomes a series.
+  const odd = { ...initialize, method: 'odd/method', params: {} };
+  await (await fetch(`${program.url}/open/mcp`, { method: 'POST', headers, body: JSON.stringify(odd) })).text();
+  await modernClient(`${program.url}/open/mcp`).request({ method: 'odd/method' });
+  await modernClient(`${program.url}/open/mcp`).call('odd-tool');
+  await program.reload(config);
+  const text = await (await fetch(`${at}/metrics`)).text();
+  assert.doesNotMatch(text, /odd/);
+  const later = parse(text);
+  assert.equal(later.get('mcp_gateway_mcp_requests_total{server="open",method="other",outcome="ok"}'), 1);
+  assert.equal(later.get('mcp_gateway_config_reloads_total'), 1);
+  checkedByPrometheus(text, t);
 });
