@@ -5,16 +5,24 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { backupLines } from '../store/backup.ts';
 import { storeOf } from './store-of.ts';
 
+/** Characters. */
+const writtenAtOnce = 65_536;
+
 export async function backup(file: string, options: { config?: string; json?: true }): Promise<void> {
   await using store = await storeOf(options);
   const fresh = `${file}.${randomBytes(6).toString('hex')}`;
   let lines = 0;
   try {
     await using handle = await create(fresh, file);
+    let waiting = '';
     for await (const line of backupLines(store)) {
-      await handle.write(line);
       lines += 1;
+      waiting += line;
+      if (waiting.length < writtenAtOnce) continue;
+      await handle.writeFile(waiting);
+      waiting = '';
     }
+    await handle.writeFile(waiting);
     await handle.sync();
   } catch (error) {
     await rm(fresh, { force: true });

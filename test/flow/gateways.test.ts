@@ -10,7 +10,17 @@ import { freePort } from '../support/free-port.ts';
 import { type LoadBalancer, loadBalancer } from '../support/load-balancer.ts';
 import { initialized, initializeParams, mcpClient } from '../support/mcp-client.ts';
 import { modernClient, modernScript } from '../support/modern-client.ts';
-import { codeFor, knock, people, postForm, redeem, refresh, register, signedIn } from '../support/oauth-client.ts';
+import {
+  codeFor,
+  knock,
+  people,
+  postForm,
+  redeem,
+  refresh,
+  register,
+  signedIn,
+  testGateway,
+} from '../support/oauth-client.ts';
 import { type Program, startProgram } from '../support/program.ts';
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.ts';
 
@@ -163,6 +173,16 @@ test('a gateway cut off from Redis lets nothing in that it cannot check, while t
   while ((await fetch(`${three}/readyz`)).status !== 200) await wait(20);
   assert.equal((await knock(three, unknown.tokens.access_token)).status, 401, 'revoked while it was away');
   assert.equal((await refresh(three, known.clientId, known.tokens.refresh_token)).status, 200);
+});
+
+test('a gateway that stops says so at /readyz and takes requests until its grace has ended', async () => {
+  const { gateway, url } = await testGateway({ limits: { requestAcceptGraceTimeout: '1s', drain: '0' } });
+  const stopped = gateway[Symbol.asyncDispose]();
+  const ready = await fetch(`${url}/readyz`);
+  assert.deepEqual([ready.status, await ready.json()], [503, { status: 'unavailable', reason: 'stopping' }]);
+  assert.equal((await fetch(`${url}/jwks`, { headers: { connection: 'close' } })).status, 200);
+  await stopped;
+  await assert.rejects(fetch(`${url}/livez`));
 });
 
 test('restarted one by one under load, three gateways fail no stateless call and no refresh', { skip }, async () => {
