@@ -6,6 +6,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 export interface FakeGitHub extends AsyncDisposable {
+  /** Every code and token that it gave. */
+  readonly issued: readonly string[];
   readonly url: string;
   /** Who is logged in at the browser; undefined presses Cancel. */
   person: { id: number; login: string } | undefined;
@@ -16,6 +18,7 @@ export const app = { clientId: 'Iv1.test', clientSecret: 'the secret of the app'
 export async function fakeGitHub(): Promise<FakeGitHub> {
   const codes = new Map<string, { redirectUri: string; challenge: string; id: number; login: string }>();
   const tokens = new Map<string, { id: number; login: string }>();
+  const issued: string[] = [];
   const fake: { person: FakeGitHub['person'] } = { person: { id: 583231, login: 'octocat' } };
 
   const json = (res: ServerResponse, body: unknown, status = 200) =>
@@ -27,6 +30,7 @@ export async function fakeGitHub(): Promise<FakeGitHub> {
     if (fake.person === undefined) back.searchParams.set('error', 'access_denied');
     else {
       const code = randomBytes(8).toString('hex');
+      issued.push(code);
       const challenge = query.get('code_challenge') ?? '';
       codes.set(code, { redirectUri: query.get('redirect_uri') ?? '', challenge, ...fake.person });
       back.searchParams.set('code', code);
@@ -50,6 +54,7 @@ export async function fakeGitHub(): Promise<FakeGitHub> {
     // GitHub answers 200 in either case.
     if (!good) return json(res, { error: 'bad_verification_code' });
     const token = `gho_${randomBytes(16).toString('hex')}`;
+    issued.push(token);
     tokens.set(token, { id: found.id, login: found.login });
     return json(res, { access_token: token, token_type: 'bearer', scope: '' });
   };
@@ -74,6 +79,7 @@ export async function fakeGitHub(): Promise<FakeGitHub> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
+    issued,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get person() {
       return fake.person;

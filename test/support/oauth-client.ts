@@ -2,9 +2,10 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
+import { openAuditLog } from '../../src/audit-log.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Gateway, startGateway } from '../../src/gateway.ts';
-import { log } from '../../src/log.ts';
+import { log, overheard } from '../../src/log.ts';
 import { hashPassword } from '../../src/oauth/password.ts';
 import { browser } from './browser.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -45,13 +46,16 @@ export async function testGateway({ auth, ...overrides }: Record<string, unknown
       ...overrides,
     },
   });
-  const gateway = await startGateway(config, log({ level: 'debug', format: 'json', output }));
+  const written = log({ level: 'debug', format: 'json', output });
+  const audit = config.log.audit === undefined ? undefined : openAuditLog(config.log.audit, written);
+  const gateway = await startGateway(config, audit === undefined ? written : overheard(written, audit.hear));
   return {
     url: gateway.publicUrl.origin,
     gateway,
     logged: () => logged,
     async [Symbol.asyncDispose]() {
       await gateway[Symbol.asyncDispose]();
+      audit?.[Symbol.dispose]();
       await directory[Symbol.asyncDispose]();
     },
   };

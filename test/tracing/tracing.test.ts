@@ -1,41 +1,15 @@
 import assert from 'node:assert/strict';
-import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { overheard, silent } from '../../src/log.ts';
 import { otlpExporter, type SpanData } from '../../src/tracing/otlp-exporter.ts';
 import { eventually } from '../support/bridged.ts';
+import { collector } from '../support/collector.ts';
 import { initialized } from '../support/mcp-client.ts';
 import { testGateway } from '../support/oauth-client.ts';
-import { type Site, site } from '../support/site.ts';
+import { site } from '../support/site.ts';
 
 const script = fileURLToPath(new URL('../support/children/server.mjs', import.meta.url));
-
-interface Collector extends AsyncDisposable {
-  readonly site: Site;
-  readonly spans: SpanData[];
-  readonly bodies: Record<string, unknown>[];
-  /** What it answers, one after the other; then 200. */
-  readonly statuses: number[];
-}
-
-/** As much of an OpenTelemetry collector as tells what it was sent. */
-async function collector(): Promise<Collector> {
-  const spans: SpanData[] = [];
-  const bodies: Record<string, unknown>[] = [];
-  const statuses: number[] = [];
-  const at = await site((req, res) => {
-    void json(req).then((body) => {
-      const { resourceSpans } = body as { resourceSpans: { scopeSpans: { spans: SpanData[] }[] }[] };
-      const status = statuses.shift() ?? 200;
-      if (status === 200)
-        spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((each) => each.spans)));
-      bodies.push(body as Record<string, unknown>);
-      res.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    });
-  });
-  return { site: at, spans, bodies, statuses, [Symbol.asyncDispose]: () => at[Symbol.asyncDispose]() };
-}
 
 const told = ({ attributes }: SpanData): Record<string, unknown> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
