@@ -186,7 +186,12 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       if (changed.length > 0) throw new Error(`${changed.join(', ')} cannot change while the gateway runs; restart it`);
       const former = plan;
       const following = await assemble(next, publicUrl, parts, former);
-      if (next.tls !== undefined) await tls?.use(next.tls, hostsOf(next));
+      try {
+        if (next.tls !== undefined) await tls?.use(next.tls, hostsOf(next));
+      } catch (error) {
+        await following.retire(former);
+        throw error;
+      }
       plan = following;
       metrics?.use(servicesOf(next));
       await former?.retire(plan);

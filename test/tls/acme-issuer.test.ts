@@ -323,6 +323,42 @@ test('a store that has lost its records takes no certificate away, and nothing i
   assert.deepEqual([issuer.orders.length, kept.served.length], [1, 1]);
 });
 
+test('what failed by another configuration is tried again at its start, unless the issuer named a time', async () => {
+  for (const { headers, orders } of [
+    { headers: {}, orders: 1 },
+    { headers: { 'retry-after': '86400' }, orders: 0 },
+  ]) {
+    await using issuer = await startStandIn();
+    await using store = memoryStore();
+    issuer.refuse(403, 'unauthorized', headers);
+    const counts: number[] = [];
+    for (const acme of [{}, {}, { keyType: 'rsa2048' }]) {
+      await using kept = await keep(issuer, store, acme);
+      await kept.look();
+      counts.push(issuer.orders.length);
+    }
+    assert.deepEqual(counts, [0, 0, orders]);
+  }
+});
+
+test('an order by hand that fails says why and how to mend it, when the others are done', async () => {
+  await using issuer = await startStandIn();
+  await using kept = await keepCertificates(issuer, { hosts: ['a.example.test', 'b.example.test'] });
+  await kept.look();
+  issuer.refuse(403, 'caa');
+  await assert.rejects(kept.renew(), /^AcmeProblem: because of caa; a CAA record of this domain forbids/);
+  assert.equal(issuer.orders.length, 3);
+});
+
+test('a caFile that cannot be used is told by its name at the start', async () => {
+  await using issuer = await startStandIn();
+  for (const caFile of ['/nowhere.pem', import.meta.filename])
+    await assert.rejects(
+      keepCertificates(issuer, { hosts: [host], acme: { caFile } }),
+      /tls\.acme\.caFile .*is no certificate/,
+    );
+});
+
 test('a record that cannot be read is as good as none', async () => {
   await using issuer = await startStandIn();
   await using store = memoryStore();

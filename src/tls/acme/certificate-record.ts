@@ -16,6 +16,8 @@ export interface CertificateRecord {
   readonly failures: number;
   readonly nextTry: number;
   readonly problem?: string;
+  /** Hash of the configuration that failed, where the issuer named no time to stay away. */
+  readonly failedWith?: string;
 }
 
 /** Known to the issuer, so that asking again would be asking twice. */

@@ -1,5 +1,6 @@
 /** Keeps one certificate for each host: got, installed, renewed, and in the store for every gateway on it. */
 
+import { createHash } from 'node:crypto';
 import type { Log } from '../../log.ts';
 import type { Store } from '../../store/store.ts';
 import { type Certificate, covers } from '../certificate.ts';
@@ -63,6 +64,7 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
   /** To be ordered whatever the plan says. */
   const forced = new Set<string>();
   const queue = atOnce(mostAtOnce);
+  const setting = createHash('sha256').update(JSON.stringify(config)).digest('base64url');
   const stop = new AbortController();
   await using opening = new AsyncDisposableStack();
   const asked = opening.use(issuers(config, { challenges, store, log, signal: stop.signal }));
@@ -112,8 +114,10 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
     } catch (error) {
       if (stop.signal.aborted || !(error instanceof AcmeProblem)) throw error;
       const nextTry = Date.now() + waitAfter(failures + 1, error) * 1000;
-      const problem = `${error.message}; ${mendFor(error.type, challenges.type)}`;
-      await keep(host, { ...plan(host).record, failures: failures + 1, nextTry, problem });
+      const problem = mended(error, challenges.type).message;
+      const { failedWith: _, ...record } = plan(host).record;
+      const failure = { failures: failures + 1, nextTry, problem };
+      await keep(host, { ...record, ...failure, ...(error.retryAfter === undefined && { failedWith: setting }) });
       throw error;
     }
   };
@@ -184,6 +188,11 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
   };
 
   await read();
+  for (const host of hosts) {
+    const { failedWith = setting } = plan(host).record;
+    // A person has changed something, perhaps what was wrong.
+    if (failedWith !== setting && !deps.covered?.(host)) orderNow(host).catch(() => {});
+  }
   orderDue();
   const timer = setInterval(() => void look(), lookEvery).unref();
   const running = opening.move();
@@ -206,7 +215,10 @@ export async function certificates(config: AcmeConfig, deps: CertificatesDeps): 
     async renew(host) {
       if (host !== undefined && !hosts.includes(host))
         throw new Error(`no certificate of ${host} is ordered here; there are those of ${hosts.join(', ')}`);
-      await Promise.all((host === undefined ? hosts : [host]).map(orderNow));
+      const ended = await Promise.allSettled((host === undefined ? hosts : [host]).map(orderNow));
+      const [error] = ended.flatMap((each): unknown[] => (each.status === 'rejected' ? [each.reason] : []));
+      if (error instanceof AcmeProblem) throw mended(error, challenges.type);
+      if (error !== undefined) throw error;
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
@@ -236,6 +248,10 @@ function newborn(certificate: Certificate | undefined): Partial<CertificateRecor
   if (notBefore <= now + skew && notAfter > now) return { nextTry };
   const problem = `it is good from ${isoTime(notBefore)} to ${isoTime(notAfter)}, and here it is ${isoTime(now)}`;
   return { nextTry, problem: `${problem}; ${mendFor('clock', '')}` };
+}
+
+function mended(problem: AcmeProblem, challenge: string): AcmeProblem {
+  return new AcmeProblem(problem.type, `${problem.message}; ${mendFor(problem.type, challenge)}`, { cause: problem });
 }
 
 function isoTime(time: number): string {

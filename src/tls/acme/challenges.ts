@@ -55,18 +55,16 @@ export function challenges({ challenge: type, dnsCommand }: AcmeConfig, store: S
         case 'dns-01': {
           // acme-client hands out the digest that goes into the record, RFC 8555 §8.4.
           const record = `_acme-challenge.${host}`;
-          const clear = () =>
-            dns('clear', record, keyAuthorization, stop).catch((error: unknown) =>
-              log.warn('a record of DNS was left behind', { record, error }),
-            );
+          const clear = () => dns('clear', record, keyAuthorization, stop);
           try {
             await dns('set', record, keyAuthorization, stop);
           } catch (error) {
             // What failed half way may have left something.
-            await clear();
+            await clear().catch(() => {});
             throw error;
           }
-          return clear;
+          return () =>
+            clear().catch((error: unknown) => log.warn('a record of DNS was left behind', { record, error }));
         }
       }
     },

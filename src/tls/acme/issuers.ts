@@ -11,7 +11,7 @@ import { type Account, type Client, issuerClient } from './client.ts';
 import { orderCertificate } from './order.ts';
 import { AcmeProblem, isTroubleOfIssuer, mendFor } from './problem.ts';
 import { renewalId } from './renewal.ts';
-import { trust } from './transport.ts';
+import { authorityIn, trust } from './transport.ts';
 
 export interface Issuers extends AsyncDisposable {
   /** `began` is told of an order before anything comes of it, and of its end where nothing can. Throws the last issuer's `AcmeProblem`. */
@@ -41,9 +41,12 @@ export function issuers(config: AcmeConfig, { challenges, store, log, signal }: 
   const accounts: Collection<Account> = collection(store, 'acme-account');
   const { email, keyType, fallback } = config;
   const real = [config, ...(fallback ? [fallback] : [])];
-  const trusted = real.flatMap(({ directory, testDirectory, caFile }) =>
-    [directory, testDirectory ?? []].flat().map((each) => trust(each, caFile)),
-  );
+  const trusted = real
+    .map(({ directory, testDirectory, caFile }) => ({
+      directories: [directory, testDirectory ?? []].flat(),
+      ca: caFile === undefined ? undefined : authorityIn(caFile),
+    }))
+    .flatMap(({ directories, ca }) => directories.map((each) => trust(each, ca)));
   const opening = new Map<string, Promise<Client>>();
 
   /** Orders that begin together share the look at the account, so that it is made once. */

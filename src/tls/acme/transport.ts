@@ -1,5 +1,6 @@
 /** acme-client's requests, carried by undici: with timeouts, typed problems, CAs of one's own, and no retries behind our back. */
 
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 import { AcmeProblem, problemFrom, retryAfterOf } from './problem.ts';
@@ -21,10 +22,22 @@ const largestAnswer = 1024 * 1024;
 const waits = new Map<string, Wait>();
 const agents = new Map<string, Agent>();
 
-/** This issuer's server is trusted by the CA in the file, else by the system's. Disposing breaks off what is under way with it. */
-export function trust(directory: string, caFile: string | undefined): AsyncDisposable {
+/** PEM. Throws one sentence where the file cannot be used. */
+export function authorityIn(caFile: string): string {
+  try {
+    const pem = readFileSync(caFile, 'utf8');
+    new X509Certificate(pem);
+    return pem;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`tls.acme.caFile ${caFile} is no certificate that can be read: ${message}`, { cause: error });
+  }
+}
+
+/** This issuer's server is trusted by the authority in this PEM, else by the system's. Disposing breaks off what is under way with it. */
+export function trust(directory: string, ca: string | undefined): AsyncDisposable {
   const { origin } = new URL(directory);
-  const connect = { timeout: 10_000, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) };
+  const connect = { timeout: 10_000, ...(ca !== undefined && { ca }) };
   const agent = new Agent({ connect, maxResponseSize: largestAnswer, keepAliveTimeout: 1000 });
   agents.set(origin, agent);
   return {
