@@ -4,7 +4,7 @@
  */
 
 import { find, splice } from './json-text.ts';
-import { isObject, type Request, type Response, rpcCode } from './message.ts';
+import { isObject, type Request, type Response, rpcCode, textOf } from './message.ts';
 import { type Call, failure, isListen, type ModernServer } from './modern-server.ts';
 import { subjectOf } from './parked-calls.ts';
 import { requestStates } from './request-state.ts';
@@ -54,7 +54,7 @@ export function boundToCaller(server: ModernServer): ModernServer {
     const filter = isListen(request) ? params.notifications : undefined;
     const heard = isObject(filter) && Array.isArray(filter.taskIds) ? filter.taskIds : [];
     // Where nobody has been given one, the server may say itself that it knows none.
-    return tasks.size > 0 && [...named, ...heard].some((task) => tasks.get(String(task)) !== owner);
+    return tasks.size > 0 && [...named, ...heard].some((task) => tasks.get(textOf(task)) !== owner);
   };
 
   return {

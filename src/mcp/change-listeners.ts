@@ -3,7 +3,7 @@
 import { interests } from './interests.ts';
 import { find, splice } from './json-text.ts';
 import { put } from './legacy-wire.ts';
-import { isObject, type Notification, type Params, type Request, rpcCode, write } from './message.ts';
+import { isObject, type Notification, type Params, type Request, rpcCode, textOf, write } from './message.ts';
 import { metaKey } from './modern-revision.ts';
 import { type Call, failure, rawId, type Sink, subscriptionOver } from './modern-server.ts';
 
@@ -90,7 +90,7 @@ export function changeListeners({ capabilities, order }: ChangeListenersOptions)
       const updated = method === 'notifications/resources/updated';
       if (list === undefined && !updated) return false;
       const those = updated
-        ? wants.wanting(String(params.uri))
+        ? wants.wanting(textOf(params.uri))
         : [...listeners].filter((one) => one.lists.has(String(list)));
       for (const { sink, request, open } of those) if (open) sink.notify(tagged(notification, request));
       return true;

@@ -175,6 +175,16 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
     void end();
   };
 
+  /** What one server says never ends the gateway, and with it all others. */
+  const hear = (message: Message) => {
+    try {
+      events?.message(message);
+    } catch (error) {
+      log.error('bug', { error });
+      fail('the gateway failed at what the server said');
+    }
+  };
+
   const framer = lines(options.message, {
     line(line) {
       if (over) return;
@@ -182,7 +192,7 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
       if (message) {
         spoke = true;
         noise = 0;
-        events?.message(message);
+        hear(message);
         return;
       }
       if (noise++ === 0) log.warn('stdout line that is no message', { line: line.toString('utf8', 0, 200) });
@@ -195,17 +205,14 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
         return fail(`the server sent a message of ${size} bytes, more than the ${options.message} allowed`);
       const text = `the server's answer has ${size} bytes, more than the ${options.message} allowed`;
       const bytes = errorResponse(id, rpcCode.internalError, text);
-      events?.message({ kind: 'response', id, error: JSON.parse(bytes.toString()).error, bytes });
+      hear({ kind: 'response', id, error: JSON.parse(bytes.toString()).error, bytes });
     },
   });
   const trust = () => {
     clearTimeout(doubt);
     doubt = undefined;
   };
-  stdout.on('data', (chunk: Buffer) => {
-    if (doubt) trust();
-    framer.push(chunk);
-  });
+  stdout.on('data', trust).on('data', (chunk: Buffer) => framer.push(chunk));
   // ST-06: a server may close its stdout without exiting; nothing more can come of it.
   stdout.on('end', () => {
     framer.end();

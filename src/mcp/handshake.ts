@@ -2,7 +2,7 @@
 
 import { version } from '../version.ts';
 import type { Child, Ending } from './child.ts';
-import { isObject, type Message, type Params, write } from './message.ts';
+import { isObject, type Message, type Params, tooDeep, write } from './message.ts';
 import { isLegacy, latest } from './protocol-version.ts';
 import { Unavailable } from './unavailable.ts';
 
@@ -29,7 +29,7 @@ export async function shakeHands(
       if (message.kind === 'request' && message.method === 'ping')
         child.send(write({ id: message.id, result: {} }).bytes);
       if (message.kind !== 'response' || message.id !== 0) return;
-      if (isObject(message.result)) resolve(message.result);
+      if (isObject(message.result) && !tooDeep(message.result)) resolve(message.result);
       else reject(new Unavailable(502, 'the server refused to initialize'));
     },
     ended: ({ reason }: Ending) => reject(new Unavailable(502, reason)),

@@ -79,13 +79,23 @@ export function splice(text: Buffer, edits: readonly Edit[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** A raw line break in valid JSON can only be space between tokens, so a space may stand for it. */
+/** What U+2028 and U+2029 have in common. */
+const separator = Buffer.from([0xe2, 0x80]);
+
+/**
+ * A raw line break in valid JSON can only be space between tokens, so a space may stand for it. U+2028 and U+2029 stand in
+ * strings alone, and are escaped there: servers that read lines with Node's readline would take what follows for another
+ * message, which nobody has judged.
+ */
 export function oneLine(text: Buffer): Buffer {
-  if (!text.includes(0x0a) && !text.includes(0x0d)) return text;
-  const copy = Buffer.from(text);
+  const line = text.includes(separator) ? Buffer.from(text.toString().replace(/[\u2028\u2029]/g, escaped)) : text;
+  if (!line.includes(0x0a) && !line.includes(0x0d)) return line;
+  const copy = Buffer.from(line);
   for (let i = 0; i < copy.length; i++) if (copy[i] === 0x0a || copy[i] === 0x0d) copy[i] = 0x20;
   return copy;
 }
+
+const escaped = (separator: string) => (separator === '\u2028' ? '\\u2028' : '\\u2029');
 
 function skipSpace(text: Buffer, at: number): number {
   let i = at;

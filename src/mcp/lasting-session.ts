@@ -5,7 +5,7 @@
 
 import type { Ending } from './child.ts';
 import type { Connection, ConnectionEvents } from './connection.ts';
-import { keyOf, type Message, type Notification, type Request, rpcCode } from './message.ts';
+import { keyOf, type Message, type Notification, type Request, rpcCode, textOf } from './message.ts';
 import { failure } from './modern-server.ts';
 
 export interface LastingSession {
@@ -49,8 +49,8 @@ export function lastingSession({ open, tell }: LastingSessionOptions): LastingSe
     waiting.set(keyOf(message.id), message);
     if (method === 'initialize') initialize = message;
     else if (method === 'logging/setLevel') repeats.set('level', message);
-    else if (method === 'resources/subscribe') repeats.set(`resource ${String(params.uri)}`, message);
-    else if (method === 'resources/unsubscribe') repeats.delete(`resource ${String(params.uri)}`);
+    else if (method === 'resources/subscribe') repeats.set(`resource ${textOf(params.uri)}`, message);
+    else if (method === 'resources/unsubscribe') repeats.delete(`resource ${textOf(params.uri)}`);
   };
 
   const hear = (message: Message) => {

@@ -14,6 +14,7 @@ import { asLegacy, asModern, discoverable, logLevelOf } from './legacy-wire.ts';
 import {
   isObject,
   type Notification,
+  numberOf,
   type Params,
   ping,
   type Request,
@@ -128,7 +129,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     const { method, params, bytes } = message;
     if (listeners.changed(message)) return;
     if (method === 'notifications/progress') {
-      const call = calls.get(Number(params.progressToken));
+      const call = calls.get(numberOf(params.progressToken));
       const token = call && find(call.request.bytes, ['params', '_meta', 'progressToken']);
       const span = find(bytes, ['params', 'progressToken']);
       if (!call?.sink || !token || !span) return;

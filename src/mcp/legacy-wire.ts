@@ -1,7 +1,7 @@
 /** One request and one response, carried over from the modern era to a server of the sessions era and back. */
 
 import { type Edit, elements, find, members, type Span, splice } from './json-text.ts';
-import { isObject, type Params, type Request, type Response, rpcCode } from './message.ts';
+import { isObject, numberOf, type Params, type Request, type Response, rpcCode } from './message.ts';
 import { metaKey, metaOf, modernCode } from './modern-revision.ts';
 import { failure, rawId } from './modern-server.ts';
 
@@ -92,7 +92,7 @@ function errorAsModern(
   capabilities: Params,
 ): { readonly response: Response; readonly status?: number } {
   const error = isObject(response.error) ? response.error : {};
-  const code = Number(error.code);
+  const code = numberOf(error.code);
   if (code === -32042) return urlsRequired(response, request, serverInfo, capabilities);
   const span = find(response.bytes, ['error', 'code']);
   // TR-41: -32002 must not be sent any more, and of the range kept for the protocol an old server knows nothing.

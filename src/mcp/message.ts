@@ -109,8 +109,18 @@ export function errorResponse(id: Id | null, code: number, text: string, data?: 
   );
 }
 
-/** Ids and tokens as keys: 1 and "1" are two. */
-export const keyOf = (id: unknown): string => JSON.stringify(id);
+/** Ids and tokens as keys: 1 and "1" are two. What can be neither is the key of nothing. */
+export const keyOf = (id: unknown): string => (isId(id) ? JSON.stringify(id) : '');
+
+/** A member that should be text. Of anything else JavaScript makes text by means that a stranger can make fail. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
+
+/** Nested deeper than anybody means to: writing it again would take more stack than there is. */
+export function tooDeep(value: unknown, levels = 100): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => tooDeep(inner, levels - 1));
+}
 
 export function isObject(value: unknown): value is Params {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -135,6 +145,9 @@ function strictMessage(value: unknown, bytes: Buffer): Message {
   unique(inner, read);
   const meta = inner.find((member) => member.key === '_meta');
   if (meta) unique(members(bytes, meta.start), read);
+  // The gateway says again what clients say of themselves.
+  if (read.kind === 'request' && tooDeep(read.method === 'initialize' ? read.params : read.params._meta))
+    throw invalid('what the client says about itself nests too deep', read.id);
   return read;
 }
 

@@ -14,6 +14,7 @@ import {
   type Request,
   type Response,
   rpcCode,
+  textOf,
 } from './message.ts';
 import { metaKey, modernVersions } from './modern-revision.ts';
 import { type Call, failure, type ModernServer, success } from './modern-server.ts';
@@ -127,7 +128,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
     if (kind === 'input_required') return inquire(call, response);
     finish(
       call,
-      failure(request, `the server answered with ${JSON.stringify(kind)}, which this revision does not have`),
+      failure(request, `the server answered with ${JSON.stringify(textOf(kind))}, which this revision does not have`),
     );
   };
 
@@ -180,9 +181,9 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
         return () => answer(request, {});
       case 'logging/setLevel':
         if (!('logging' in discovered.capabilities)) break;
-        if (!levels.includes(String(params.level))) return refuse(rpcCode.invalidParams, 'no such log level');
+        if (!levels.includes(textOf(params.level))) return refuse(rpcCode.invalidParams, 'no such log level');
         return () => {
-          level = String(params.level);
+          level = textOf(params.level);
           answer(request, {});
         };
       case 'resources/subscribe':

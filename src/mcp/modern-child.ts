@@ -82,11 +82,14 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
     sink.notify({ ...message, params, bytes: splice(message.bytes, [{ ...span, text: id }]) });
   };
 
-  /** TR-33: stdio does not say whose log line it is. Where only one caller asked for any, it is for the latest of theirs. */
+  /**
+   * TR-33: stdio does not say whose log line it is. Where only one caller has calls under way it is for the latest of his
+   * that asked for any; where there are others it could be about theirs, asked for or not.
+   */
   const logged = (message: Notification) => {
-    const asked = [...calls.values()].filter(({ logs }) => logs);
-    const latest = asked.at(-1);
-    if (latest && asked.every(({ owner }) => owner === latest.owner)) latest.sink.notify(message);
+    const busy = [...calls.values()].filter(({ request }) => !isListen(request));
+    const latest = busy.findLast(({ logs }) => logs);
+    if (latest && busy.every(({ owner }) => owner === latest.owner)) latest.sink.notify(message);
   };
 
   const fail = (reason: string) => {

@@ -13,6 +13,7 @@ import {
   type Response,
   RpcFault,
   rpcCode,
+  textOf,
 } from './message.ts';
 import { type Mirrored, mirroredFault, standardFault } from './mirrored-headers.ts';
 import { modernAnswer } from './modern-answer.ts';
@@ -80,7 +81,7 @@ export function modernHttp({ limits, requestTimeout, policy, called, open }: Mod
     const { server, owner } = seat;
     const { req, res } = exchange;
     if (request.method === 'tools/call') {
-      const fault = mirroredFault(await seat.mirrored(String(request.params.name)), request.params, req.headers);
+      const fault = mirroredFault(await seat.mirrored(textOf(request.params.name)), request.params, req.headers);
       if (fault !== undefined) {
         ended('refused');
         return refuse(request, mismatch(fault));

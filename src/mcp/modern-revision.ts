@@ -1,7 +1,7 @@
 /** The words of revision 2026-07-28, and how a message says that it belongs to it. */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import { isObject, type Message, type Params } from './message.ts';
+import { isObject, type Message, type Params, tooDeep } from './message.ts';
 
 /** The modern revisions spoken here, newest first. */
 export const modernVersions: readonly string[] = ['2026-07-28'];
@@ -52,7 +52,7 @@ export function isModern(messages: readonly Message[], headers: IncomingHttpHead
 
 /** What a result of `server/discover` says; undefined where it is none. */
 export function readDiscovery(result: unknown): Discovered | undefined {
-  if (!isObject(result) || !Array.isArray(result.supportedVersions)) return undefined;
+  if (!isObject(result) || !Array.isArray(result.supportedVersions) || tooDeep(result)) return undefined;
   const info = metaOf(result)[metaKey.serverInfo];
   return {
     versions: result.supportedVersions.filter((version) => typeof version === 'string'),

@@ -20,6 +20,7 @@ import {
   type Response,
   RpcFault,
   rpcCode,
+  textOf,
   write,
 } from './message.ts';
 import { type Answering, answeringOn, postAnswer } from './post-answer.ts';
@@ -201,7 +202,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       headers: initialize ? { 'mcp-session-id': id } : {},
       // A status can only be told before the stream begins, and a server that does not start needs one.
       ...(!initialize && { streamAfter: limits.streamAfter }),
-      prime: primes(initialize ? String(initialize.params.protocolVersion) : version),
+      prime: primes(initialize ? textOf(initialize.params.protocolVersion) : version),
       open: streams.open,
     });
     if (!initialize && answer.streams && !streams.standing.attached) {

@@ -14,11 +14,13 @@ import {
   isObject,
   keyOf,
   type Notification,
+  numberOf,
   type Params,
   ping,
   type Request,
   type Response,
   rpcCode,
+  textOf,
   write,
 } from './message.ts';
 
@@ -93,15 +95,15 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   };
 
   const received = (response: Response) => {
-    const id = Number(response.id);
+    const id = numberOf(response.id);
     const call = calls.get(id);
-    if (!call || typeof response.id !== 'number') return;
+    if (!call) return;
     calls.delete(id);
     const { seat, request } = call;
     if (!seat) return;
     seat.ids.delete(keyOf(request.id));
     if (request.method === 'resources/subscribe' && response.error === undefined)
-      wants.subscribed(seat, String(request.params.uri));
+      wants.subscribed(seat, textOf(request.params.uri));
     const span = find(response.bytes, ['id']);
     const bytes = span ? splice(response.bytes, [{ ...span, text: call.rawId }]) : response.bytes;
     seat.events.message({ ...response, id: request.id, bytes });
@@ -119,7 +121,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   };
 
   const progressed = (notification: Notification) => {
-    const call = calls.get(Number(notification.params.progressToken));
+    const call = calls.get(numberOf(notification.params.progressToken));
     const span = find(notification.bytes, ['params', 'progressToken']);
     if (!call?.seat || call.rawToken === undefined || !span) return;
     const bytes = splice(notification.bytes, [{ ...span, text: call.rawToken }]);
@@ -130,7 +132,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   const heard = (notification: Notification): readonly Seat[] => {
     const { method, params } = notification;
     if (/^notifications\/(tools|prompts|resources)\/list_changed$/.test(method)) return [...seats];
-    if (method === 'notifications/resources/updated') return wants.wanting(String(params.uri));
+    if (method === 'notifications/resources/updated') return wants.wanting(textOf(params.uri));
     if (method === 'notifications/message') return concerned().filter((seat) => wants.hears(seat, params.level));
     if (method === 'notifications/cancelled') {
       const seat = asked.get(keyOf(params.requestId));
@@ -162,10 +164,10 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     if (strangers && (method.startsWith('tasks/') || params.task !== undefined)) {
       return answer({ error: { code: rpcCode.methodNotFound, message: 'this server has no tasks' } });
     }
-    if (method === 'resources/unsubscribe' && !wants.unsubscribe(seat, String(params.uri)))
+    if (method === 'resources/unsubscribe' && !wants.unsubscribe(seat, textOf(params.uri)))
       return answer({ result: {} });
     if (method === 'logging/setLevel') {
-      const level = wants.setLevel(seat, String(params.level));
+      const level = wants.setLevel(seat, textOf(params.level));
       const span = find(message.bytes, ['params', 'level']);
       if (level === undefined) return answer({ result: {} });
       if (span) edits.push({ ...span, text: JSON.stringify(level) });

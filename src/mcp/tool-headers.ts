@@ -1,6 +1,6 @@
 /** Which arguments of which tool are repeated in headers, as one server lists its tools (TR-29). */
 
-import { isObject, type Params, type Response } from './message.ts';
+import { isObject, type Params, type Response, textOf } from './message.ts';
 import { type Mirrored, mirroredOf } from './mirrored-headers.ts';
 
 export interface ToolHeaders {
@@ -22,7 +22,7 @@ export function toolHeaders(ask: (method: string, params: Params) => Promise<Res
   const remember = (tools: unknown, into = known) => {
     if (!Array.isArray(tools)) return;
     for (const tool of tools) {
-      if (isObject(tool) && into.size < most) into.set(String(tool.name), mirroredOf(tool.inputSchema));
+      if (isObject(tool) && into.size < most) into.set(textOf(tool.name), mirroredOf(tool.inputSchema));
     }
   };
 

@@ -56,7 +56,9 @@ const progress: Action = async ({ visitor, random, findings, server, era }) => {
   const count = 1 + random.below(20);
   const response = await visitor.send('tools/call', tool('progress', { count }, { _meta: { progressToken } }));
   const messages = await visitor.read(response);
-  if (!messages.at(-1)?.result) return;
+  const { result } = messages.at(-1) ?? {};
+  // A question of another call of the same user may be put to this one.
+  if (!result || result.resultType === 'input_required') return;
   const steps = messages.filter(({ method }) => method === 'notifications/progress');
   if (steps.length === count && steps.every(({ params }) => params?.progressToken === progressToken))
     findings.verified++;

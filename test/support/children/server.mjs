@@ -159,7 +159,8 @@ const input = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE
 input.on('line', (line) => {
   if (line.trim() === '') return;
   try {
-    void answer(JSON.parse(line), line);
+    const message = JSON.parse(line);
+    answer(message, line).catch((error) => say({ id: message.id, error: { code: -32603, message: String(error) } }));
   } catch (error) {
     say({ id: null, error: { code: -32700, message: String(error) } });
   }
