@@ -265,7 +265,9 @@ async function openService(
 }
 
 function traced(name: string, service: Service, { tracing }: Parts): Service {
-  return tracing === undefined ? service : { ...service, handler: tracing.service(name, service.handler) };
+  if (tracing === undefined) return service;
+  const { handler, sse } = service;
+  return { ...service, handler: tracing.service(name, handler), ...(sse && { sse: tracing.service(name, sse) }) };
 }
 
 function serviceOf(
