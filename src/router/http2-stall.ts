@@ -1,7 +1,10 @@
-/** HTTP/2 has none of node:http's timers: each stream gets one of its own, and a session ends when it is idle. RFC 9113 §5.4, §6.8. */
+/** HTTP/2 has none of node:http's timers: each stream gets one of its own, and a session ends when it is idle. RFC 9113 §5.4, §6.8, §10.5. */
 
 import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Server } from 'node:net';
+
+/** PING and SETTINGS in a second, which we must answer. Clients need a few; nghttp2 itself caps only answers that are not read. */
+const mostQuestions = 100;
 
 /** Cuts a stream whose body stops, or whose answer nobody takes, for `stall` ms. An event stream with nothing to say goes on. */
 export function timeStreams(server: Server, stall: number): void {
@@ -11,6 +14,15 @@ export function timeStreams(server: Server, stall: number): void {
     session.on('timeout', () => {
       if ((open.get(session) ?? 0) === 0) session.close();
     });
+    let asked = 0;
+    let since = 0;
+    const count = () => {
+      const now = performance.now();
+      if (now - since > 1000) [since, asked] = [now, 0];
+      // RFC 9113 §10.5: what has no other use than to cost.
+      if (++asked > mostQuestions) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    };
+    session.on('ping', count).on('remoteSettings', count);
   });
   server.on('stream', (stream: ServerHttp2Stream) => {
     const { session } = stream;

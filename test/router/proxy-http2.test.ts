@@ -240,7 +240,9 @@ describe('when one side of HTTP/2 fails', () => {
     });
     const answer = ask(at.session);
     while (at.origin.open.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const goaway = once(at.session, 'goaway');
     const drained = at.entry.drain(5000);
+    assert.equal((await goaway)[0], constants.NGHTTP2_NO_ERROR);
     finish();
     assert.equal((await answer).body, 'ok');
     await drained;
