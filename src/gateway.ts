@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
+import type { Operations } from './console/operations.ts';
 import { type GatewayStatus, gatewayStatus } from './gateway-status.ts';
 import { hostsOf } from './hosts.ts';
 import { type Log, overheard } from './log.ts';
@@ -31,6 +32,8 @@ export interface Gateway extends AsyncDisposable {
   readonly adminPassword: string | undefined;
   /** PEM of the local authority, where certificates come from it. */
   readonly rootFile: string | undefined;
+  /** Where the console is, where `auth.admins` names somebody. */
+  readonly consoleUrl: string | undefined;
   status(): Promise<GatewayStatus>;
   /** Why requests cannot be served as they should be, if so: what /readyz tells. */
   ailment(): Promise<string | undefined>;
@@ -48,8 +51,15 @@ export interface Gateway extends AsyncDisposable {
   reload(config: GatewayConfig): Promise<void>;
 }
 
-/** Resolves when requests are answered. Rejects, with nothing left open, where something needed cannot be had. */
-export async function startGateway(config: GatewayConfig, toWrite: Log): Promise<Gateway> {
+/**
+ * Resolves when requests are answered. Rejects, with nothing left open, where something needed cannot be had. Without
+ * `administer`, what an operator can have it do, there is no console, whoever `auth.admins` names.
+ */
+export async function startGateway(
+  config: GatewayConfig,
+  toWrite: Log,
+  administer?: (gateway: Gateway) => Operations,
+): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
   const startedAt = Date.now();
   const requests = requestCounts();
@@ -58,7 +68,12 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   const { stateDir, storeKey } = config;
   const metrics =
     config.metrics.listen === undefined ? undefined : (await import('./metrics/metrics.ts')).gatewayMetrics();
-  const log = metrics === undefined ? toWrite : overheard(toWrite, metrics.hear);
+  const webConsole =
+    administer === undefined || config.auth.admins.length === 0
+      ? undefined
+      : opening.use((await import('./console/console.ts')).openConsole(config.log.level));
+  const listeners = [metrics?.hear, webConsole?.hear].filter((hear) => hear !== undefined);
+  const log = listeners.reduce((heard, hear) => overheard(heard, hear), toWrite);
   const tracing =
     config.tracing && opening.use((await import('./tracing/tracing.ts')).openTracing(config.tracing, log));
   const opened = opening.use(await openStore(config.store, { log, stateDir, storeKey }));
@@ -75,6 +90,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
     store,
     reaper,
     peers,
+    console: webConsole,
     log,
     tracing,
     login: admin.login,
@@ -84,9 +100,8 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
   opening.defer(async () => plan?.retire());
   const { http, https } = config.entrypoints;
   const observers = (name: string) => {
-    const meter = metrics?.observer(name);
-    const told = meter === undefined ? watching : both(watching, meter);
-    return tracing === undefined ? told : both(told, tracing.observe);
+    const all = [watching, metrics?.observer(name), tracing?.observe, webConsole?.observe];
+    return all.filter((tell) => tell !== undefined).reduce(both);
   };
   const entry = (name: string) => ({
     name,
@@ -142,7 +157,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
 
   const first = plan;
   const running = opening.move();
-  return {
+  const gateway: Gateway = {
     publicUrl,
     get servers() {
       return plan?.servers ?? [];
@@ -155,6 +170,7 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       return tls?.rootFile;
     },
     log,
+    consoleUrl: webConsole && new URL('/console', publicUrl).href,
     status,
     store,
     ailment: parts.ailment,
@@ -184,6 +200,8 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       const changed = fixed.filter((key) => !isDeepStrictEqual(next[key], config[key]));
       if ((next.tls === undefined) !== (tls === undefined)) changed.push('entrypoints');
       if (changed.length > 0) throw new Error(`${changed.join(', ')} cannot change while the gateway runs; restart it`);
+      if (next.auth.admins.length > 0 && config.auth.admins.length === 0)
+        throw new Error('auth.admins named nobody at the start, so there is no console yet; restart the gateway');
       const former = plan;
       const following = await assemble(next, publicUrl, parts, former);
       try {
@@ -195,14 +213,18 @@ export async function startGateway(config: GatewayConfig, toWrite: Log): Promise
       plan = following;
       metrics?.use(servicesOf(next));
       await former?.retire(plan);
+      webConsole?.renew();
     },
     async [Symbol.asyncDispose]() {
       stopping = true;
       await after(config.limits.requestAcceptGraceTimeout * 1000);
+      webConsole?.quiesce();
       for (const service of plan?.services.values() ?? []) service.quiesce();
       await running.disposeAsync();
     },
   };
+  if (administer !== undefined) webConsole?.begin({ status, operations: administer(gateway) });
+  return gateway;
 }
 
 async function peersOf({ peers, storeKey, limits }: GatewayConfig, store: Store, log: Log, handler: Handler) {

@@ -77,7 +77,8 @@ export function log(options: LogOptions): Log {
 /** For tests and for code that must be quiet. */
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
-function redact(fields: LogFields, withStack: boolean): Record<string, unknown> {
+/** What may be shown of them; an error becomes its message, or its stack. */
+export function redact(fields: LogFields, withStack: boolean): Record<string, unknown> {
   const clean: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(fields)) {
     if (value === undefined) continue;

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from './config.ts';
+import type { Console } from './console/console.ts';
 import { hostRule } from './hosts.ts';
 import type { Log } from './log.ts';
 import type { BridgeStatus } from './mcp/bridge.ts';
@@ -39,6 +40,8 @@ export interface Parts {
   readonly reaper: Reaper;
   /** The other gateways on this store. */
   readonly peers?: Peers | undefined;
+  /** Where the configuration names administrators. */
+  readonly console?: Console | undefined;
   readonly log: Log;
   readonly tracing?: Tracing | undefined;
   /** Where the configuration names no way to log in: the one that was made for this run. */
@@ -116,19 +119,18 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const own = (rule: string) => `${hostRule(publicUrl)} && ${rule}`;
   const hosts = new Set(guarded.map(({ identifier }) => new URL(identifier).hostname));
   const everyHost = [hostRule(publicUrl), ...[...hosts].map((host) => `Host(\`${host}\`)`)].join(' || ');
+  const consoleRoutes =
+    config.auth.admins.length > 0 ? (parts.console?.routes(authorization.administrators) ?? []) : [];
+  const builtIn = (route: Route, rule: string): Route => ({ ...route, rule, priority: builtInPriority });
   const routes: Route[] = [
     ...healthRoutes(parts.ailment),
-    ...authorization.pages.map((route) => ({ ...route, rule: own(route.rule), priority: builtInPriority })),
+    ...[...authorization.pages, ...consoleRoutes].map((route) => builtIn(route, own(route.rule))),
     ...authorization.endpoints.map((route) => ({
-      ...route,
-      rule: own(`(${route.rule})`),
-      priority: builtInPriority,
+      ...builtIn(route, own(`(${route.rule})`)),
       middlewares: [everyOrigin],
     })),
     ...authorization.discovery.map((route) => ({
-      ...route,
-      rule: `(${everyHost}) && (${route.rule})`,
-      priority: builtInPriority,
+      ...builtIn(route, `(${everyHost}) && (${route.rule})`),
       middlewares: [everyOrigin],
     })),
     {

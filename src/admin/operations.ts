@@ -1,6 +1,7 @@
 /** What an operator can have the running gateway do. */
 
 import { z } from 'zod';
+import type { Operations } from '../console/operations.ts';
 import type { Gateway } from '../gateway.ts';
 import type { GatewayStatus } from '../gateway-status.ts';
 import { clientMetadata } from '../oauth/client-metadata.ts';
@@ -8,7 +9,7 @@ import type { Client } from '../oauth/clients.ts';
 import type { Grant } from '../oauth/grants.ts';
 import { refusal } from '../router/handler.ts';
 import { recordOperations } from './records.ts';
-import { type Operations, read } from './socket.ts';
+import { read } from './socket.ts';
 
 export interface OperationsParts {
   readonly gateway: Gateway;
@@ -27,7 +28,10 @@ export interface ClientInfo extends Omit<Client, 'secretHash'> {
   readonly grants: readonly GrantInfo[];
 }
 
-export type GrantInfo = Pick<Grant, 'id' | 'subject' | 'username' | 'resources' | 'scope' | 'createdAt' | 'usedAt'>;
+export type GrantInfo = Pick<
+  Grant,
+  'id' | 'clientId' | 'subject' | 'username' | 'resources' | 'scope' | 'createdAt' | 'usedAt'
+>;
 
 const newClient = z.strictObject({
   redirectUris: z.array(z.string()),
@@ -58,6 +62,16 @@ export function operations({ gateway, reload }: OperationsParts): Operations {
     },
     ...clientOperations(gateway),
     ...recordOperations(gateway.store),
+    // Also those of clients that are never registered, since they name themselves by a document.
+    'GET /grants': async () => ({ grants: await grantInfos(gateway.administration.grants.all()) }),
+    'DELETE /grants/*': async ({ name }) => {
+      const { grants } = gateway.administration;
+      const grant = await grants.find(name);
+      if (grant === undefined)
+        throw refusal(404, 'not_found', `there is no grant ${name}; it may have ended meanwhile`);
+      await grants.revoke(name);
+      return { id: name, clientId: grant.clientId, username: grant.username };
+    },
     'GET /users': async () => ({ users: await gateway.administration.users.list() }),
     'POST /users': async (asked) => {
       const { name, hash, replace } = read(newUser, asked);
@@ -86,13 +100,12 @@ export function operations({ gateway, reload }: OperationsParts): Operations {
 }
 
 function clientOperations(gateway: Gateway): Operations {
-  const grantsOf = async (id: string) => {
-    const found: Grant[] = [];
-    // Without a use it is a code that was never redeemed, so nothing was given yet.
-    for await (const grant of gateway.administration.grants.ofClient(id))
-      if (grant.usedAt !== undefined) found.push(grant);
-    return found;
-  };
+  const infoOf = ({ secretHash: _, ...client }: Client, grants: readonly GrantInfo[]): ClientInfo => ({
+    ...client,
+    grants,
+  });
+  const withGrants = async (client: Client) =>
+    infoOf(client, await grantInfos(gateway.administration.grants.ofClient(client.id)));
   const known = async (id: string): Promise<Client> => {
     const client = await gateway.administration.clients.find(id);
     if (client === undefined) throw refusal(404, 'not_found', `there is no client ${id}`);
@@ -100,19 +113,13 @@ function clientOperations(gateway: Gateway): Operations {
   };
   return {
     'GET /clients': async () => {
-      // One listing of the grants for all clients together.
-      const grants = new Map<string, Grant[]>();
-      for await (const grant of gateway.administration.grants.all()) {
-        const found = grants.get(grant.clientId);
-        if (found === undefined) grants.set(grant.clientId, [grant]);
-        else found.push(grant);
-      }
-      const clients: ClientInfo[] = [];
-      for await (const client of gateway.administration.clients.all())
-        clients.push(infoOf(client, grants.get(client.id) ?? []));
-      return { clients };
+      const { clients, grants } = gateway.administration;
+      const byClient = Map.groupBy(await grantInfos(grants.all()), ({ clientId }) => clientId);
+      const found: ClientInfo[] = [];
+      for await (const client of clients.all()) found.push(infoOf(client, byClient.get(client.id) ?? []));
+      return { clients: found };
     },
-    'GET /clients/*': async ({ name }) => infoOf(await known(name), await grantsOf(name)),
+    'GET /clients/*': async ({ name }) => withGrants(await known(name)),
     'POST /clients': async (asked) => {
       const { redirectUris, name, secret } = read(newClient, asked);
       const metadata = clientMetadata({
@@ -122,32 +129,28 @@ function clientOperations(gateway: Gateway): Operations {
       });
       const registered = await gateway.administration.clients.register(metadata);
       return {
-        ...infoOf(registered.client, await grantsOf(registered.client.id)),
+        ...(await withGrants(registered.client)),
         ...(registered.secret !== undefined && { secret: registered.secret }),
       };
     },
     'DELETE /clients/*': async ({ name }) => {
-      const { kind, id } = await known(name);
+      const client = await known(name);
+      const { kind, id } = client;
       if (kind === 'configured')
         throw refusal(409, 'configured', `${id} is a client of the configuration; take it out of auth.clients there`);
-      const { length } = await grantsOf(id);
+      const { length } = (await withGrants(client)).grants;
       await gateway.administration.clients.delete(id, 'operator');
       return { id, grants: length };
     },
   };
 }
 
-function infoOf({ secretHash: _, ...client }: Client, grants: readonly Grant[]): ClientInfo {
-  return {
-    ...client,
-    grants: grants.map(({ id, subject, username, resources, scope, createdAt, usedAt }) => ({
-      id,
-      subject,
-      username,
-      resources,
-      scope,
-      createdAt,
-      ...(usedAt !== undefined && { usedAt }),
-    })),
-  };
+async function grantInfos(grants: AsyncIterable<Grant>): Promise<GrantInfo[]> {
+  const found: GrantInfo[] = [];
+  for await (const { id, clientId, subject, username, resources, scope, createdAt, usedAt, personal } of grants) {
+    // Without a use it is a code that was never redeemed, so nothing was given yet.
+    if (usedAt !== undefined && personal === undefined)
+      found.push({ id, clientId, subject, username, resources, scope, createdAt, usedAt });
+  }
+  return found;
 }

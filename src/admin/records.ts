@@ -1,8 +1,9 @@
 /** The store of the running gateway, for backups: nobody else reaches one that is kept in memory. */
 
 import { z } from 'zod';
+import type { Operations } from '../console/operations.ts';
 import type { Store } from '../store/store.ts';
-import { type Operations, read } from './socket.ts';
+import { read } from './socket.ts';
 
 const newRecord = z.strictObject({ key: z.string(), value: z.json(), ttl: z.number().optional() });
 

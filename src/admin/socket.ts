@@ -7,18 +7,9 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
+import { type Asked, failure, jsonObject, type Operations } from '../console/operations.ts';
 import type { Log } from '../log.ts';
 import { Refusal, refusal } from '../router/handler.ts';
-
-export interface Asked {
-  /** What stands in the path where the operation has a `*`, decoded. */
-  readonly name: string;
-  /** The JSON object that was sent; empty where none was. */
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
-/** By `METHOD /path`; a last segment `*` stands for any name. What it answers is sent as JSON, or line by line. */
-export type Operations = Readonly<Record<string, (asked: Asked) => Promise<object> | object | AsyncIterable<string>>>;
 
 export const adminSocketPath = (stateDir: string): string => join(stateDir, 'admin.sock');
 
@@ -33,7 +24,11 @@ export async function openAdminSocket(path: string, operations: Operations, log:
   await removeStale(path);
   const server = createServer((req, res) => {
     void answer(req, operations, log)
-      .catch((error: unknown) => failure(error, log))
+      .catch((error: unknown) => {
+        if (!(error instanceof Refusal)) log.warn('admin operation failed', { error });
+        const { status, body } = failure(error).reply;
+        return { status, body: body as object };
+      })
       .then(({ status, body }) => send(res, status, body))
       // Who asked sees an answer that breaks off.
       .catch((error: unknown) => log.warn('admin operation broke off', { error }));
@@ -101,11 +96,7 @@ async function bodyOf(req: IncomingMessage): Promise<Asked['body']> {
     if (size > longestBody) throw refusal(413, 'invalid_request', 'the request is too large');
     chunks.push(chunk);
   }
-  if (size === 0) return {};
-  const value = parsed(Buffer.concat(chunks).toString('utf8'));
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw refusal(400, 'invalid_request', 'the request is no JSON object');
-  return value as Asked['body'];
+  return jsonObject(Buffer.concat(chunks));
 }
 
 function decoded(text: string): string {
@@ -114,22 +105,6 @@ function decoded(text: string): string {
   } catch {
     throw refusal(400, 'invalid_request', 'the name in the path cannot be read');
   }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The operator hears what went wrong: nobody else can ask here. */
-function failure(error: unknown, log: Log): { status: number; body: object } {
-  if (error instanceof Refusal) return { status: error.reply.status, body: error.reply.body as object };
-  log.warn('admin operation failed', { error });
-  const text = error instanceof Error ? error.message : String(error);
-  return { status: 500, body: { error: 'failed', error_description: text } };
 }
 
 async function send(res: ServerResponse, status: number, body: object): Promise<void> {

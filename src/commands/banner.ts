@@ -21,6 +21,7 @@ export function banner(gateway: Gateway, took: number): string {
     ...(gateway.adminPassword === undefined
       ? []
       : ['  Log in as  admin', `  Password   ${gateway.adminPassword}   (made for this run, shown only here)`, '']),
+    ...(gateway.consoleUrl === undefined ? [] : [`  Console    ${gateway.consoleUrl}`, '']),
     ...(gateway.rootFile === undefined ? [] : trustAdvice(gateway.rootFile)),
     ...(first === undefined ? [] : clientLines(first)),
     '',

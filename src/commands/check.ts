@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { type GatewayConfig, loadConfig } from '../config.ts';
+import { administratorsKnown } from '../doctor/administrators.ts';
 import { certificateFiles, certificatesInService } from '../doctor/certificates.ts';
 import { clientsAtFront, clientsAtTrial } from '../doctor/clients.ts';
 import { type Finding, warning } from '../doctor/finding.ts';
@@ -20,7 +21,7 @@ import { printSentences } from './table.ts';
 export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
   const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
   const findings: Finding[] = [{ what: 'configuration', verdict: 'ok', detail: 'valid' }, ...nobodyGetsIn(config)];
-  findings.push(...commandsOnPath(config), ...(await routersAtWork(config)));
+  findings.push(...administratorsKnown(config), ...commandsOnPath(config), ...(await routersAtWork(config)));
   findings.push(...stateDirWritable(config), ...certificateFiles(config));
   findings.push(...(await certificatesOf(config)));
   if (!options.offline) {

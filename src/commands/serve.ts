@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { operations } from '../admin/operations.ts';
 import { adminSocketPath, openAdminSocket } from '../admin/socket.ts';
 import { type ConfigSource, loadConfig } from '../config.ts';
+import type { Operations } from '../console/operations.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { type Log, type LogLevel, log, overheard } from '../log.ts';
 import { banner } from './banner.ts';
@@ -33,16 +34,17 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const gatewayLog = audit === undefined ? written : overheard(written, audit.hear);
   let running: Gateway | undefined;
   await using manager = serviceManager({ env: process.env, log: gatewayLog, alive: async () => running?.ailment() });
-  await using gateway = await startGateway(config, gatewayLog);
+  const reload = reloader(source, manager);
+  const administer = (gateway: Gateway) => operations({ gateway, reload: () => reload(gateway) });
+  await using gateway = await startGateway(config, gatewayLog, administer);
   running = gateway;
-  const reload = reloader(gateway, source, manager);
   await using _admin =
-    config.stateDir === undefined ? undefined : await administered(config.stateDir, { gateway, reload });
+    config.stateDir === undefined ? undefined : await administered(config.stateDir, administer(gateway), gateway.log);
   manager.ready(summary(gateway));
   process.stdout.write(banner(gateway, performance.now() - started));
   const hangUp = () => {
     audit?.reopen();
-    return reload();
+    return reload(gateway);
   };
   await stopped(hangUp, gatewayLog);
   manager.stopping();
@@ -66,9 +68,9 @@ function stopped(reload: () => Promise<void>, gatewayLog: Log): Promise<void> {
 }
 
 /** One after the other, whoever asks: each reads the file when its turn comes. */
-function reloader(gateway: Gateway, source: ConfigSource, manager: ServiceManager): () => Promise<void> {
+function reloader(source: ConfigSource, manager: ServiceManager): (gateway: Gateway) => Promise<void> {
   let last: Promise<void> = Promise.resolve();
-  const reload = async () => {
+  const reload = async (gateway: Gateway) => {
     manager.reloading();
     try {
       await gateway.reload(loadConfig(source));
@@ -80,8 +82,11 @@ function reloader(gateway: Gateway, source: ConfigSource, manager: ServiceManage
       manager.ready(summary(gateway));
     }
   };
-  return () => {
-    last = last.then(reload, reload);
+  return (gateway) => {
+    last = last.then(
+      () => reload(gateway),
+      () => reload(gateway),
+    );
     return last;
   };
 }
@@ -93,12 +98,13 @@ function summary({ servers: { length }, publicUrl }: Gateway): string {
 /** Administration is a convenience: a gateway that cannot have its socket serves all the same. */
 async function administered(
   stateDir: string,
-  parts: { gateway: Gateway; reload: () => Promise<void> },
+  allowed: Operations,
+  gatewayLog: Log,
 ): Promise<AsyncDisposable | undefined> {
   try {
-    return await openAdminSocket(adminSocketPath(stateDir), operations(parts), parts.gateway.log);
+    return await openAdminSocket(adminSocketPath(stateDir), allowed, gatewayLog);
   } catch (error) {
-    parts.gateway.log.warn('no admin socket, so the verbs for a running gateway do not reach this one', { error });
+    gatewayLog.warn('no admin socket, so the verbs for a running gateway do not reach this one', { error });
     return undefined;
   }
 }

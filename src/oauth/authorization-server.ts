@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import { accessTokens } from './access-token.ts';
 import { accountPage } from './account.ts';
 import type { Administration } from './administration.ts';
+import { type Administrators, administrators } from './administrators.ts';
 import { authorizeEndpoints } from './authorize.ts';
 import { browserSide, readableErrors } from './browser-side.ts';
 import { clientAssertions } from './client-assertion.ts';
@@ -46,6 +47,7 @@ export interface AuthorizationServer {
   /** Bearer token to caller; 401 and 403 with the challenge otherwise. */
   guard(resource: ProtectedResource): Middleware;
   readonly administration: Administration;
+  readonly administrators: Administrators;
 }
 
 export interface AuthorizationServerDeps {
@@ -164,5 +166,6 @@ export function authorizationServer(
     verify: route('ForwardAuth', 'Path(`/verify`)', verifyEndpoint(check, guarded)),
     guard: (resource) => guard(check, resource),
     administration: { clients: allClients, grants: allGrants, keys, users, tokens },
+    administrators: administrators(side, browser, config.admins),
   };
 }

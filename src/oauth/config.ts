@@ -145,6 +145,10 @@ export const authConfig = z
       .array(resource)
       .default([])
       .describe('What another proxy serves and asks /verify about, beside mcpServers'),
+    admins: z
+      .array(z.string().trim().min(1))
+      .default([])
+      .describe('Names or provider:subject who may open /console; nobody where it is empty, and then there is none'),
     allowedOrigins: z
       .array(z.string().min(1))
       .default([])

@@ -18,6 +18,8 @@ export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'ab
   readonly bytes?: number;
   /** What ended the exchange before its answer was whole. */
   readonly aborted?: 'client' | 'upstream';
+  /** A GET for an event stream, which stands as long as its client wants; its duration says nothing of the service. */
+  readonly stream?: true;
 }
 
 export function writeAccess(log: Log, record: AccessRecord): void {

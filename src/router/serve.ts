@@ -180,6 +180,7 @@ function recordOf(
     trace,
     ...(userAgent !== undefined && { userAgent }),
     ...(bytes >= 0 && { bytes }),
+    ...(req.method === 'GET' && req.headers.accept?.includes('text/event-stream') && { stream: true as const }),
     ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
     ...noted,
   };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
 import { type GatewayConfig, loadConfig } from '../../src/config.ts';
+import { administratorsKnown } from '../../src/doctor/administrators.ts';
 import { certificateFiles, certificatesInService } from '../../src/doctor/certificates.ts';
 import { clientProfiles } from '../../src/doctor/client-profiles.ts';
 import { clientsAtFront, clientsAtTrial } from '../../src/doctor/clients.ts';
@@ -320,4 +321,28 @@ test('check finds certificates that expire, have expired, cannot be read or cove
     ],
   );
   assert.match(findings[4]?.detail ?? '', /ENOENT/);
+});
+
+test('check finds administrators who cannot log in, each with the reason', () => {
+  const users = { alice: { hash: 'x' } };
+  const github = { clientId: 'c', clientSecret: 's', allow: { users: ['octocat'] } };
+  const told = (admins: string[], login: object) => administratorsKnown(configOf({ auth: { admins, login } }));
+  const details = (admins: string[], login: object) =>
+    told(admins, login).map(({ verdict, detail }) => `${verdict}: ${detail}`);
+  assert.deepEqual(told([], { password: { users } }), []);
+  assert.deepEqual(details(['Alice', 'password:alice'], { password: { users } }), [
+    'ok: Alice may open /console once logged in',
+    'ok: password:alice may open /console once logged in',
+  ]);
+  for (const [admin, login, detail] of [
+    ['bob', { password: { users } }, /none of auth\.login\.password\.users.*user add bob/],
+    ['alice', { password: { users }, github }, /write password:alice or github:alice/],
+    ['google:alice', { password: { users } }, /no way to log in called google; there is password/],
+    ['octodog', { github }, /not let in by auth\.login\.github\.allow/],
+    ['alice', {}, /the only user is admin/],
+    ['*', { github }, /makes everybody who can log in an administrator/],
+  ] as const)
+    only(told([admin], login), 'warning', detail);
+  only(told(['octocat'], { github }), 'ok', /octocat/);
+  only(told(['admin'], {}), 'ok', /admin/);
 });

@@ -2,6 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
+import { operations } from '../../src/admin/operations.ts';
 import { openAuditLog } from '../../src/audit-log.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Gateway, startGateway } from '../../src/gateway.ts';
@@ -48,7 +49,11 @@ export async function testGateway({ auth, ...overrides }: Record<string, unknown
   });
   const written = log({ level: 'debug', format: 'json', output });
   const audit = config.log.audit === undefined ? undefined : openAuditLog(config.log.audit, written);
-  const gateway = await startGateway(config, audit === undefined ? written : overheard(written, audit.hear));
+  const gateway = await startGateway(
+    config,
+    audit === undefined ? written : overheard(written, audit.hear),
+    (gateway) => operations({ gateway, reload: () => gateway.reload(config) }),
+  );
   return {
     url: gateway.publicUrl.origin,
     gateway,

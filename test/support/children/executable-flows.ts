@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { browser } from '../browser.ts';
 import { freePort } from '../free-port.ts';
 import { initialized } from '../mcp-client.ts';
 import { people, signedIn } from '../oauth-client.ts';
@@ -33,6 +34,9 @@ const listen = `127.0.0.1:${await freePort()}`;
 const where = ['--public-url', `http://${listen}`, '--listen', listen, '--state-dir', join(seen, 'state')];
 const server = ['--name', 'one', '--', join(seen, 'node'), join(seen, 'server.mjs')];
 await run(['init', '-c', config, '--user', 'alice', ...where, ...server], `${people.alice}\n`);
+const file = join(directory, 'gateway.config.json');
+const made = JSON.parse(readFileSync(file, 'utf8'));
+writeFileSync(file, JSON.stringify({ ...made, auth: { ...made.auth, admins: ['alice'] } }));
 assert.equal((await json('version')).singleExecutable, true);
 assert.match(await run(['config', 'schema']), /"mcpServers"/);
 assert.match(await run(['completion', 'bash']), /complete /);
@@ -73,6 +77,15 @@ try {
   await (await bearer(token)).end();
   assert.match(await run(['check', ...known]), /tools\/list|ok/);
   await run(['reload', ...known]);
+  const person = browser();
+  const opened = await person.press(await person.open(`http://${listen}/console`), 'login', {
+    username: 'alice',
+    password: people.alice,
+  });
+  assert.match(opened.html, /\/console\/main\.js/);
+  const cookie = [...person.cookies].map((pair) => pair.join('=')).join('; ');
+  const script = await fetch(`http://${listen}/console/main.js`, { headers: { cookie } });
+  assert.match(await script.text(), /EventSource/);
 } finally {
   gateway.kill();
 }
