@@ -11,6 +11,7 @@ import { clientsAtFront, clientsAtTrial } from '../doctor/clients.ts';
 import { type Finding, warning } from '../doctor/finding.ts';
 import { portsFree, stateDirWritable } from '../doctor/machine.ts';
 import { network } from '../doctor/network.ts';
+import { trialOf } from '../doctor/trial.ts';
 import { routeTable, startGateway } from '../gateway.ts';
 import type { CertificateRow } from '../gateway-status.ts';
 import { silent } from '../log.ts';
@@ -114,13 +115,8 @@ function programFile(command: string, cwd = '.'): string | undefined {
 async function initializeEach(config: GatewayConfig): Promise<Finding[]> {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-check-'));
   const socketPath = join(directory, 'gateway.sock');
-  const publicUrl = config.publicUrl ?? new URL('http://127.0.0.1');
   const trial: GatewayConfig = {
-    ...config,
-    publicUrl,
-    store: 'memory:',
-    stateDir: undefined,
-    entrypoints: { http: { listen: `unix:${socketPath}` } },
+    ...trialOf(config, socketPath),
     mcpServers: Object.fromEntries(
       Object.entries(config.mcpServers).map(([name, server]) => [name, { ...server, public: true }]),
     ),

@@ -12,6 +12,7 @@ import { RunStopped } from './client-requests.ts';
 import { clientRun, type RunOptions } from './client-run.ts';
 import { type Finding, fault, ok, reasonOf, warning } from './finding.ts';
 import { clock } from './network.ts';
+import { trialOf } from './trial.ts';
 
 /** Milliseconds; the first call of a server may have to download it. */
 const trialPatience = 60_000;
@@ -27,13 +28,8 @@ export async function clientsAtTrial(config: GatewayConfig): Promise<Finding[]> 
   const [name, server] = first;
   const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-check-'));
   const socketPath = join(directory, 'gateway.sock');
-  const { tls: _, ...rest } = config;
   const trial: GatewayConfig = {
-    ...rest,
-    publicUrl: config.publicUrl ?? new URL('http://127.0.0.1'),
-    store: 'memory:',
-    stateDir: undefined,
-    entrypoints: { http: { listen: `unix:${socketPath}` } },
+    ...trialOf(config, socketPath),
     mcpServers: { [name]: { ...server, allow: {} } },
     routers: [],
     services: {},
