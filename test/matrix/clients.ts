@@ -1,4 +1,4 @@
-/** Real clients: each connects to a URL, lists the tools, calls one, answers the text that came, and leaves. */
+/** Real clients: each connects to a URL, lists the tools, calls one, answers with the text that came, and leaves. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
