@@ -7,10 +7,23 @@ export interface Accepted {
   readonly stream: boolean;
 }
 
+/** Clients write the same again and again; the cap keeps them from filling the memory. */
+const known = new Map<string, Accepted>();
+const mostKnown = 256;
+const longestKnown = 256;
+
 /** RFC 9110 §12.5.1: no Accept header accepts everything; a type with q=0 is refused. */
 export function accepted(req: IncomingMessage): Accepted {
-  const header = req.headers.accept;
-  if (header === undefined || header.trim() === '') return { json: true, stream: true };
+  const header = req.headers.accept ?? '';
+  const remembered = known.get(header);
+  if (remembered !== undefined) return remembered;
+  const found = parsed(header);
+  if (known.size < mostKnown && header.length <= longestKnown) known.set(header, found);
+  return found;
+}
+
+function parsed(header: string): Accepted {
+  if (header.trim() === '') return { json: true, stream: true };
   const ranges = header
     .toLowerCase()
     .split(',')
@@ -24,7 +37,7 @@ export function accepted(req: IncomingMessage): Accepted {
   };
 }
 
-export function isJson(req: IncomingMessage): boolean {
-  const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  return type === 'application/json';
+export function isJson({ headers }: IncomingMessage): boolean {
+  const type = headers['content-type'];
+  return type === 'application/json' || type?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
 }

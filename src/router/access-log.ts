@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Notes, Trace } from './handler.ts';
 
 /** What is told of one request. `duration` in milliseconds, `bytes` of the answer's body where it was told before. */
-export interface AccessRecord extends Readonly<Omit<Notes, 'clientAddress' | 'aborted'>> {
+export interface AccessRecord extends Readonly<Omit<Notes, 'client' | 'aborted'>> {
   readonly client: string;
   readonly method: string;
   readonly host: string;

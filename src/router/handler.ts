@@ -57,8 +57,8 @@ export function traceHeaders({ traceId, spanId, sampled, state }: Trace): Record
 
 /** What stages tell of a request to those who watch: the access log, metrics, the timeline. No stage reads them. */
 export interface Notes {
-  /** Behind trusted proxies. */
-  clientAddress?: string;
+  /** The address of the client, behind trusted proxies. */
+  client?: string;
   route?: string;
   upstream?: string;
   /** What ended the exchange before its answer was whole. */

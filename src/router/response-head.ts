@@ -1,6 +1,6 @@
 /** A last look at an answer's head, whoever writes it: a Reply, a refusal or a stream. */
 
-import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 /** `change` sees the status and may set and remove headers of `res`, once, just before they are sent. */
 export function beforeHead(res: ServerResponse, change: (status: number) => void): void {
@@ -21,11 +21,6 @@ export function beforeHead(res: ServerResponse, change: (status: number) => void
 
 /** Status and headers of a flat list, added to what stages have set; they leave with the first byte of the body. */
 export function setHead(res: ServerResponse, status: number, headers: readonly string[]): void {
-  // In one go where nobody else has a part in it: half the work. Node's HTTP/2 would keep one of several Set-Cookie alone.
-  if (res.req.httpVersionMajor === 1 && res.getHeaderNames().length === 0 && !Object.hasOwn(res, 'writeHead')) {
-    res.writeHead(status, headers as OutgoingHttpHeader[]);
-    return;
-  }
   for (let at = 0; at < headers.length; at += 2) res.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
   res.statusCode = status;
 }

@@ -59,7 +59,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
   const answer = async (req: IncomingMessage, res: ServerResponse, about: About, upgrade: Exchange['upgrade']) => {
     try {
       const settled = settle(req, trusted, encrypted);
-      about.notes.clientAddress = settled.clientAddress;
+      about.notes.client = settled.clientAddress;
       const body = bodyReader(req, res);
       const reply = await current({ req, res, ...settled, ...about, body, ...(upgrade && { upgrade }) });
       if (reply !== streamed) write(req, res, about, reply);
@@ -110,21 +110,21 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
     serve: (req, res, upgrade) => {
       const start = performance.now();
       const trace = traceOf(req.headers, options.sample);
-      const about: About = { trace, notes: {}, log: log.with({ requestId: trace.requestId }) };
       const { socket } = req;
       // Read now: a closed socket no longer knows its peer.
-      const client = peerAddress(socket);
+      const peer = peerAddress(socket);
+      const about: About = { trace, notes: {}, log: log.with({ requestId: trace.requestId }) };
       inFlight.add(res);
       bySocket.set(socket, res);
       if (onFinished) endsConnection(res);
       // Set on the response itself, so that whoever writes its head need not know.
       res.setHeader('x-request-id', trace.requestId);
-      res.on('error', () => {});
+      res.on('error', ignored);
       res.once('close', () => {
         inFlight.delete(res);
         if (bySocket.get(socket) === res) bySocket.delete(socket);
         if (inFlight.size === 0) onFinished?.();
-        tell(recordOf(req, res, about, client, performance.now() - start));
+        tell(recordOf(req, res, about, peer, performance.now() - start));
       });
       answer(req, res, about, upgrade).catch((error: unknown) => {
         about.log.error('answer failed', { error });
@@ -162,26 +162,30 @@ function recordOf(
   duration: number,
 ): AccessRecord {
   const answered = res.headersSent || res.statusCode === 101;
-  const { clientAddress, ...noted } = notes;
-  const [path = '', query = ''] = (req.url ?? '').split(/(?=\?)/, 2);
-  // Where it is told in advance; counting would cost every chunk.
-  const bytes =
-    res.writableFinished && req.method !== 'HEAD' ? Number(res.getHeader('content-length') ?? Number.NaN) : Number.NaN;
-  const userAgent = req.headers['user-agent']?.slice(0, longestUserAgent);
-  return {
-    client: clientAddress ?? peer,
+  const target = req.url ?? '';
+  const mark = target.indexOf('?');
+  const record: { -readonly [K in keyof AccessRecord]: AccessRecord[K] } = {
+    client: peer,
     method: req.method ?? '',
     host: String(req.headers[':authority'] ?? req.headers.host ?? ''),
-    path: path + redactQuery(query),
+    path: mark < 0 ? target : target.slice(0, mark) + redactQuery(target.slice(mark)),
     // 499: the client was gone before there was an answer; for the log alone.
     status: answered ? res.statusCode : 499,
     duration,
     protocol: `HTTP/${req.httpVersion}`,
     trace,
-    ...(userAgent !== undefined && { userAgent }),
-    ...(bytes >= 0 && { bytes }),
-    ...(req.method === 'GET' && req.headers.accept?.includes('text/event-stream') && { stream: true as const }),
-    ...(!res.writableFinished && res.statusCode !== 101 && { aborted: 'client' as const }),
-    ...noted,
   };
+  const userAgent = req.headers['user-agent'];
+  if (userAgent !== undefined) record.userAgent = userAgent.slice(0, longestUserAgent);
+  if (req.method === 'GET' && req.headers.accept?.includes('text/event-stream')) record.stream = true;
+  if (!res.writableFinished) {
+    if (res.statusCode !== 101) record.aborted = 'client';
+  } else if (req.method !== 'HEAD') {
+    // Where it is told in advance; counting would cost every chunk.
+    const bytes = Number(res.getHeader('content-length') ?? Number.NaN);
+    if (bytes >= 0) record.bytes = bytes;
+  }
+  return Object.assign(record, notes);
 }
+
+function ignored(): void {}

@@ -83,7 +83,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
           call.body = await bodyFor(exchange, isEndpoint, limits.body);
         let next: string | undefined = path;
         for (let redirects = 0; next !== undefined; redirects++) {
-          next = await forward(call, next, { ...behind, from, mayRedirect: isEndpoint && redirects < mostRedirects });
+          next = await forward(call, next, behind, from, isEndpoint && redirects < mostRedirects);
         }
         return streamed;
       } catch (error) {
@@ -106,12 +106,6 @@ function leave(call: Call): void {
   call.whenGone?.();
 }
 
-interface Forwarding extends Behind {
-  readonly connections: UpstreamClient;
-  readonly from: Slots;
-  readonly mayRedirect: boolean;
-}
-
 /** Small bodies are read whole, which is quicker and can be sent again; larger ones go through as they come. */
 function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: number): Promise<Buffer> | Call['body'] {
   if (content !== undefined) return content;
@@ -121,17 +115,24 @@ function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: n
 }
 
 /** Resolves when the answer is through, with the path to go to instead where the server says so. */
-async function forward(call: Call, path: string, to: Forwarding): Promise<string | undefined> {
-  call.release = await to.from.take(call);
+async function forward(
+  call: Call,
+  path: string,
+  behind: Behind & { readonly connections: UpstreamClient },
+  from: Slots,
+  mayRedirect: boolean,
+): Promise<string | undefined> {
+  const { exchange, body: content } = call;
+  const { req, res, mostBody } = exchange;
+  const { limits, connections } = behind;
+  call.release = await from.take(call);
   try {
-    const { req, res, mostBody } = call.exchange;
-    const body =
-      call.body === 'stream' ? bodyStream(req, res, Math.min(to.limits.body, mostBody ?? to.limits.body)) : call.body;
-    const length = call.body === 'stream' ? announcedLength(req) : undefined;
+    const body = content === 'stream' ? bodyStream(req, res, Math.min(limits.body, mostBody ?? limits.body)) : content;
+    const length = content === 'stream' ? announcedLength(req) : undefined;
     const headers = length === undefined ? call.headers : [...call.headers, 'content-length', String(length)];
     const request = { method: req.method ?? 'GET', path, headers, body };
     return await new Promise((resolve, reject) => {
-      to.connections.dispatch(request, relay(call, to, to.mayRedirect, resolve, reject));
+      connections.dispatch(request, relay(call, behind, mayRedirect, resolve, reject));
     });
   } finally {
     call.release();

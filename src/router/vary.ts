@@ -4,7 +4,12 @@ import type { ServerResponse } from 'node:http';
 
 /** RFC 9110 §12.5.5: names, once each, what the answer depends on besides the URL. */
 export function appendVary(res: ServerResponse, name: string): void {
-  const present = [res.getHeader('vary') ?? []].flat().join(', ');
+  const former = res.getHeader('vary');
+  if (former === undefined) {
+    res.setHeader('vary', name);
+    return;
+  }
+  const present = [former].flat().join(', ');
   const names = present.toLowerCase().split(/\s*,\s*/);
-  if (!names.includes(name.toLowerCase())) res.setHeader('vary', present === '' ? name : `${present}, ${name}`);
+  if (!names.includes(name.toLowerCase())) res.setHeader('vary', `${present}, ${name}`);
 }
