@@ -38,7 +38,7 @@ interface Verified {
 }
 
 /** Verified tokens remembered by their hash, so that a busy client costs one signature check per token. */
-const remembered = 10_000;
+const remembered = 2 ** 17;
 /** No token we sign is longer; nothing longer is parsed. In characters. */
 const longest = 16 * 1024;
 /** RFC 6750 §2.1. */
