@@ -3,6 +3,7 @@
 import { createHash, scrypt, timingSafeEqual } from 'node:crypto';
 import { type Middleware, refusal } from '../handler.ts';
 import { apr1 } from './apr1.ts';
+import { bcryptVerifier } from './bcrypt.ts';
 import type { MiddlewareConfig } from './config.ts';
 
 type Verify = (password: string) => Promise<boolean>;
@@ -40,7 +41,7 @@ function userOf(entry: string): [name: string, verify: Verify] {
   const verify = verifierOf(entry.slice(colon + 1));
   if (verify === undefined) {
     throw new Error(
-      `the hash of ${name} is of no known kind; make it with "htpasswd -nm ${name}" or "mcp-gateway user add"`,
+      `the hash of ${name} is of no known kind; make it with "htpasswd -nB ${name}" or "mcp-gateway user add"`,
     );
   }
   return [name, verify];
@@ -53,6 +54,8 @@ function verifierOf(hash: string): Verify | undefined {
   }
   const salt = /^\$apr1\$([./\w]{1,8})\$[./\w]{22}$/.exec(hash)?.[1];
   if (salt !== undefined) return async (password) => same(apr1(password, salt), hash);
+  const bcrypt = bcryptVerifier(hash);
+  if (bcrypt !== undefined) return bcrypt;
   const parts = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/-]+)\$([\w+/-]+)$/.exec(hash);
   if (parts === null) return undefined;
   const [ln, r, p] = parts.slice(1, 4).map(Number);

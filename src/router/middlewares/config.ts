@@ -44,7 +44,7 @@ const kinds = {
     users: z
       .array(z.string())
       .min(1, 'needs a user')
-      .describe('`name:hash` lines of htpasswd: $apr1$, {SHA}, $scrypt$.'),
+      .describe('`name:hash` lines of htpasswd: $2y$, $apr1$, {SHA}, and $scrypt$.'),
     realm: z.string().default('traefik').describe('What a browser shows.'),
     removeHeader: flag('Whether the service does not see Authorization.'),
     headerField: z.string().min(1).optional().describe('The header that tells the service the name.'),
