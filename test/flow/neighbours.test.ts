@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { freePort } from '../support/free-port.ts';
+import { answering, freePort } from '../support/free-port.ts';
 import { startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -36,19 +35,6 @@ http://:${port} {
   root * ${directory}
   file_server
 }`;
-
-async function answering(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    const up = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 describe('Debian’s programs on both sides', { skip }, () => {
   for (const behind of ['nginx', 'caddy'] as const)
