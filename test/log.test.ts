@@ -12,7 +12,11 @@ function lines(terminal = false): { output: Writable; text: () => string } {
       done();
     },
   });
-  const getColorDepth = () => WriteStream.prototype.getColorDepth({ TERM: 'xterm-256color', ...process.env });
+  // Of this run's own environment, which may be none of a terminal, only the wish for no colour counts.
+  const getColorDepth = () => {
+    const { NO_COLOR } = process.env;
+    return WriteStream.prototype.getColorDepth({ TERM: 'xterm-256color', ...(NO_COLOR !== undefined && { NO_COLOR }) });
+  };
   if (terminal) Object.assign(output, { isTTY: true, getColorDepth });
   return { output, text: () => text };
 }

@@ -18,7 +18,8 @@ const unitNames = [service.unit, 'mcp-gateway-http.socket', 'mcp-gateway-https.s
 
 export function serviceInstall(options: Options & { config?: string; dryRun?: true }): void {
   const config = resolve(options.config ?? service.config);
-  const units = serviceUnits({ program: program(), config, listen: listenOf(config) });
+  const listen = listenOf(config);
+  const units = serviceUnits({ program: program(), config, listen });
   const files = Object.fromEntries(Object.entries(units).map(([name, text]) => [join(unitDirectory, name), text]));
   if (!options.dryRun) install(config, files);
   if (options.json) process.stdout.write(`${JSON.stringify({ files, started: !options.dryRun }, null, 2)}\n`);

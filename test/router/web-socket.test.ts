@@ -246,11 +246,16 @@ test('RFC 6455 §5.4: no frame is put into another one; a farewell waits for its
   const at = await before(server.url, { drain: '1h' });
   const { until } = await knock(at.url, '/');
   const [behind] = server.sockets;
+  assert.ok(behind);
+  behind.unpipe().resume();
   const message = frame(1, 'x'.repeat(100));
-  behind?.write(message.slice(0, 40), 'latin1');
+  behind.write(message.slice(0, 40), 'latin1');
   assert.equal(await until(/x{38}/), message.slice(0, 40));
+  // The server, to whom nothing is under way, hears of the stop first.
+  const heard = once(behind, 'data');
   const stopped = at[Symbol.asyncDispose]();
-  behind?.write(`${message.slice(40)}${frame(1, 'late')}`, 'latin1');
+  await heard;
+  behind.write(`${message.slice(40)}${frame(1, 'late')}`, 'latin1');
   assert.equal(await until(/never/), `${message.slice(40)}${frame(8, '\x03\xe9')}`);
   await stopped;
 });
