@@ -16,11 +16,14 @@ export interface Slots {
   tryTake(): (() => void) | undefined;
   /** How many are out. */
   readonly taken: number;
+  /** Resolves when none is out, or after so many seconds. */
+  empty(most: number): Promise<void>;
 }
 
 /** `wait` in seconds. */
 export function slots(most: number, queue: number, wait: number): Slots {
   let taken = 0;
+  let onEmpty: (() => void) | undefined;
   const waiting = new Set<() => void>();
   const release = () => {
     let given = false;
@@ -29,7 +32,7 @@ export function slots(most: number, queue: number, wait: number): Slots {
       given = true;
       const [next] = waiting;
       if (next) next();
-      else taken -= 1;
+      else if (--taken === 0) onEmpty?.();
     };
   };
   const tryTake = () => {
@@ -42,6 +45,15 @@ export function slots(most: number, queue: number, wait: number): Slots {
     get taken() {
       return taken;
     },
+    empty: (most) =>
+      new Promise((resolve) => {
+        if (taken === 0) return resolve();
+        const timer = setTimeout(resolve, most * 1000);
+        onEmpty = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
     take(client) {
       const free = tryTake();
       if (free) return Promise.resolve(free);

@@ -96,6 +96,8 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     },
     async [Symbol.asyncDispose]() {
       for (const end of listening) end();
+      // A reload takes no call away; the next configuration is at work already.
+      await calls.empty(limits.drain);
       await connections[Symbol.asyncDispose]();
     },
   };
