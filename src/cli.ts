@@ -1,16 +1,17 @@
 #!/usr/bin/env node
 /** The verbs. Each one's code is loaded when it is called, so that none pays for the others at start. */
 
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { exitCode, wrongUsage } from './commands/failure.ts';
 import { logLevels } from './log.ts';
 import { version } from './version.ts';
 
-const program = new Command('mcp-gateway')
+export const program = new Command('mcp-gateway')
   .description('Puts any MCP server on the internet, safely: OAuth 2.1, routing and a stdio bridge in one process.')
   .version(version, '-V, --version', 'print the version')
   .helpCommand(false)
   .showSuggestionAfterError()
-  .configureHelp({ showGlobalOptions: false })
+  .configureOutput({ outputError: wrongUsage('') })
   .exitOverride();
 
 const configOption = () => new Option('-c, --config <file>', 'the configuration file');
@@ -19,7 +20,14 @@ const jsonOption = () => new Option('--json', 'print JSON');
 
 function verb(name: string, description: string, examples: readonly string[], parent = program): Command {
   const lines = examples.map((example) => `  $ mcp-gateway ${example}`).join('\n');
-  return parent.command(name).description(description).exitOverride().addHelpText('after', `\nExamples:\n${lines}`);
+  const path = [...(parent === program ? [] : [parent.name()]), name].join(' ');
+  return parent
+    .command(name)
+    .description(description)
+    .exitOverride()
+    .helpCommand(false)
+    .configureOutput({ outputError: wrongUsage(path) })
+    .addHelpText('after', `\nExamples:\n${lines}`);
 }
 
 /** A verb for the running gateway. */
@@ -154,9 +162,8 @@ admin('renew', 'order now, whatever the plan says', ['cert renew', 'cert renew m
   .argument('[host]', 'the host. [every one]')
   .action(async (host, options) => (await import('./commands/cert.ts')).certRenew(host, options));
 
-cert
-  .command('import <file>')
-  .description('take over the accounts and certificates of Traefik’s acme.json')
+verb('import', 'take over the accounts and certificates of Traefik’s acme.json', ['cert import acme.json'], cert)
+  .argument('<file>', 'where Traefik keeps them')
   .addOption(configOption())
   .addOption(jsonOption())
   .action(async (file: string, options) => (await import('./commands/cert-import.ts')).certImport(file, options));
@@ -184,14 +191,12 @@ const config = verb('config', 'print the JSON Schema of the configuration, or th
   'config schema > gateway.schema.json',
   'config show -c gateway.config.json',
 ]);
-config
-  .command('schema')
-  .description('the JSON Schema of the configuration file')
+verb('schema', 'the JSON Schema of the configuration file', ['config schema > gateway.schema.json'], config)
+  .addOption(jsonOption())
   .action(async () => (await import('./commands/config.ts')).configSchema());
-config
-  .command('show')
-  .description('the configuration in effect, secrets masked')
+verb('show', 'the configuration in effect, secrets masked', ['config show -c gateway.config.json'], config)
   .addOption(configOption())
+  .addOption(jsonOption())
   .action(async (options) => (await import('./commands/config.ts')).configShow(options));
 
 verb('init', 'write a configuration to begin with, from flags or from answers at the terminal', [
@@ -281,14 +286,5 @@ async function main(): Promise<void> {
   }
 }
 
-/** 0 on success, 2 on wrong usage, 1 on any other failure, which is told in one sentence. */
-function exitCode(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof InvalidArgumentError) return 2;
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const debug = process.argv.join(' ').includes('--log-level debug') || process.argv.includes('--log-level=debug');
-  process.stderr.write(`mcp-gateway: ${message}\n${debug && stack !== undefined ? `${stack}\n` : ''}`);
-  return 1;
-}
-
-void main();
+// Undefined in the bundle, and before Node 24.2.
+if (import.meta.main !== false) void main();

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { backupLines } from '../store/backup.ts';
+import { fileFault } from './named-file.ts';
 import { storeOf } from './store-of.ts';
 
 /** Characters. */
@@ -39,6 +40,6 @@ async function create(path: string, wanted: string): Promise<FileHandle> {
   try {
     return await open(path, 'wx', 0o600);
   } catch (error) {
-    throw new Error(`${wanted} cannot be written: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new Error(`${wanted} cannot be written: ${fileFault(error)}`, { cause: error });
   }
 }

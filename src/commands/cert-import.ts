@@ -1,10 +1,10 @@
 /** `cert import`: the accounts and certificates of a Traefik that this gateway takes the place of. */
 
-import { readFileSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
 import { silent } from '../log.ts';
 import { openStore } from '../store/open-store.ts';
 import { importTraefik } from '../tls/acme/traefik-import.ts';
+import { textOf } from './named-file.ts';
 
 export async function certImport(file: string, options: { config?: string; json?: true }): Promise<void> {
   const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
@@ -25,12 +25,4 @@ export async function certImport(file: string, options: { config?: string; json?
     for (const reason of imported.left) process.stdout.write(`${reason}\n`);
   }
   if (imported.hosts.length + imported.accounts.length === 0) throw new Error(`nothing of ${file} was imported`);
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
-  }
 }

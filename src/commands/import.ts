@@ -1,8 +1,9 @@
 /** `import`: a client's own list of servers, as our configuration. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readConfigFile } from '../config-file.ts';
 import { readClientFile } from './client-file.ts';
+import { textOf } from './named-file.ts';
 import { writeConfig } from './new-config.ts';
 
 export interface ImportOptions {
@@ -13,13 +14,7 @@ export interface ImportOptions {
 
 /** To standard output, or into the file of -c, whose other keys stay as they are. */
 export async function importFile(file: string, options: ImportOptions): Promise<void> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Error(`${file} cannot be read (${(cause as Error).message})`, { cause });
-  }
-  const imported = read(file, text);
+  const imported = read(file);
   const { mcpServers, secrets, notes } = imported;
   if (options.config !== undefined) into(options.config, mcpServers, options.force ?? false);
   if (options.json) {
@@ -34,7 +29,8 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   for (const { variable, from } of secrets) process.stderr.write(`  export ${variable}=…   (${from})\n`);
 }
 
-function read(file: string, text: string): ReturnType<typeof readClientFile> {
+function read(file: string): ReturnType<typeof readClientFile> {
+  const text = textOf(file);
   try {
     return readClientFile(text);
   } catch (cause) {

@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type GatewayConfig, loadConfig } from '../config.ts';
+import { fileFault } from './named-file.ts';
 
 /** Throws one sentence where there is such a file already and `force` is not given. */
 export function refuseToOverwrite(file: string, force: boolean): void {
@@ -31,7 +32,7 @@ export function writeConfig(file: string, config: Readonly<Record<string, unknow
     else linkSync(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') refuseToOverwrite(file, false);
-    throw new Error(`${file} cannot be written (${(error as Error).message})`, { cause: error });
+    throw new Error(`${file} cannot be written: ${fileFault(error)}`, { cause: error });
   } finally {
     rmSync(draft, { force: true });
   }

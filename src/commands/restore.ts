@@ -1,8 +1,8 @@
 /** `restore`: a backup into the store of the configuration, of whatever kind either is. */
 
-import { readFileSync } from 'node:fs';
 import { importRegistrations, isFormerBackup } from '../oauth/former-backup.ts';
 import { clear, isFresh, readBackup, restoreRecords } from '../store/backup.ts';
+import { textOf } from './named-file.ts';
 import { storeOf } from './store-of.ts';
 
 export async function restore(file: string, options: { config?: string; replace?: true; json?: true }): Promise<void> {
@@ -24,13 +24,5 @@ function recordsOf(file: string, text: string): ReturnType<typeof readBackup> {
     return isFormerBackup(text) ? importRegistrations(text, Date.now()) : readBackup(text);
   } catch (error) {
     throw new Error(`${file} ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
 }

@@ -98,7 +98,9 @@ export function personalTokens({
     const url = canonicalResource(server);
     const found = resources.find(({ name, identifier }) => name === server || identifier === url);
     if (found === undefined)
-      throw unknown(`there is no server ${server}; there are ${resources.map(({ name }) => name).join(', ')}`);
+      throw unknown(
+        `there is no server ${server}; there are ${[...new Set(resources.map(({ name }) => name))].join(', ')}`,
+      );
     return found;
   }
 

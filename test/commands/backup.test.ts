@@ -114,7 +114,7 @@ test('what is restored replaces nothing unasked, and a backup that is damaged or
     odd: /damaged record in line 2/,
     alien: /is not a backup/,
     empty: /is not a backup/,
-    missing: /cannot be read: ENOENT/,
+    missing: /cannot be read: there is no such file/,
   };
   for (const [name, why] of Object.entries(refused)) {
     const { code, stderr } = await at.run('restore', '-c', config, name);

@@ -121,5 +121,5 @@ test('the verb imports into the store of the configuration, and says what it did
   const again = await runProgram(['cert', 'import', file, '-c', config]);
   assert.deepEqual([again.code, again.stdout], [1, '']);
   const none = await runProgram(['cert', 'import', join(directory.path, 'none'), '-c', config]);
-  assert.match(none.stderr, /none cannot be read: ENOENT/);
+  assert.match(none.stderr, /none cannot be read: there is no such file/);
 });
