@@ -56,6 +56,10 @@ export const configSchema = z.strictObject({
   tls: tlsConfig.optional().describe('Certificates for https'),
   auth: authConfig,
   mcpServers: mcpServersConfig,
+  workers: z
+    .literal(1, { error: 'can be 1 alone: on one host a second process gains too little, see docs/performance.md' })
+    .default(1)
+    .describe('Processes that serve. [1]'),
   limits: limitsConfig.extend({ mcp: bridgeLimits }).prefault({}).describe('What the gateway puts up with.'),
   log: logConfig,
   metrics: metricsConfig,

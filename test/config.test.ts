@@ -36,6 +36,13 @@ test('an empty object is a configuration: everything has its default', async () 
   assert.equal(config.auth.signingAlgorithm, 'RS256');
 });
 
+test('workers is 1, and another number is told why it is not', async () => {
+  assert.equal((await load({ workers: 1 })).workers, 1);
+  const [fault] = await faultsOf({ workers: 2 });
+  assert.equal(fault?.path, 'workers');
+  assert.match(fault?.message ?? '', /a second process gains too little/);
+});
+
 test('the example file at the top level is valid', () => {
   const example = JSON.parse(readFileSync(join(root, 'gateway.config.example.json'), 'utf8')) as object;
   return assert.doesNotReject(
