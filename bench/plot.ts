@@ -5,7 +5,7 @@ import type { Curve } from './report.ts';
 const width = 480;
 const height = 260;
 const left = 60;
-const right = 20;
+const right = 32;
 const top = 40;
 const bottom = 50;
 
@@ -23,6 +23,7 @@ export function plotOf({ title, x, y, points }: Curve): string {
   const acrossY = [0, highest / 2, highest].map((b) => text(left - 8, atY(b) + 4, 'end', String(b)));
   const grid = [0, highest / 2, highest].map((b) => `M${left} ${atY(b).toFixed(1)}H${width - right}`).join('');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#888">
+<title>${title}</title>
 <path d="${grid}" stroke="#8884" fill="none"/>
 <path d="${line}" stroke="#3b82f6" stroke-width="2" fill="none"/>
 <g fill="#3b82f6">${dots}</g>
