@@ -2,7 +2,9 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
+import { busyGateway } from '../test/support/busy-gateway.ts';
 import { startChromium } from '../test/support/chromium.ts';
 import { app, fakeGitHub } from '../test/support/fake-github.ts';
 import { authorizationUrl, people, pkce, postForm, register, testGateway } from '../test/support/oauth-client.ts';
@@ -64,6 +66,28 @@ for (const { look, ...options } of looks) {
 
   await page.goto(`${gateway.url}/account`);
   await take('account');
+}
+
+/** Long enough for the plots to have a shape. Milliseconds. */
+const aWhile = 60_000;
+
+await using busy = await busyGateway({ auth: { admins: ['alice'] } });
+await setTimeout(aWhile);
+for (const { look, colorScheme, viewport } of looks) {
+  await using window = await chromium.open({
+    colorScheme,
+    viewport: look === 'narrow' ? viewport : { width: 1360, height: 900 },
+  });
+  const { page } = window;
+  await page.goto(`${busy.url}/console`);
+  await logIn(page);
+  await page
+    .getByRole('table', { name: /^Clients/ })
+    .getByText('Claude')
+    .waitFor();
+  await page.screenshot({ path: join(target, `console-${look}.png`), fullPage: true });
+  await page.getByRole('button', { name: /^Revoke: Claude, let in by bob/ }).click();
+  await page.screenshot({ path: join(target, `console-question-${look}.png`) });
 }
 
 async function logIn(page: Page): Promise<void> {

@@ -61,6 +61,9 @@ const changing = new Set([
   'administrator acted',
 ]);
 
+/** No server has a slash in its name. */
+const ownRoute = '/console';
+
 /** Bytes; every action is told with a name and a word or two. */
 const longestBody = 16 * 1024;
 
@@ -141,9 +144,10 @@ export function openConsole(level: LogLevel): Console {
   }
 
   return {
-    observe: numbers.observe,
+    // It does not watch itself.
+    observe: (ended) => ended.route === ownRoute || numbers.observe(ended),
     hear(level, event, fields) {
-      tail.hear(level, event, fields);
+      if (fields.route !== ownRoute) tail.hear(level, event, fields);
       if (changing.has(event)) changes += 1;
     },
     begin(from) {
@@ -157,7 +161,7 @@ export function openConsole(level: LogLevel): Console {
       const paths = ['/console', '/console/', ...names.map((name) => `/console/${name}`)];
       return [
         {
-          name: 'console',
+          name: ownRoute,
           rule: `(${paths.map((path) => `Path(\`${path}\`)`).join(' || ')})`,
           guarded: false,
           target: 'administrators',

@@ -6,6 +6,7 @@ import type { Latency, Sample, Status } from './state.ts';
 export interface Ended {
   readonly status: number;
   readonly duration: number;
+  readonly route?: string;
   readonly stream?: true;
   readonly aborted?: string;
 }

@@ -8,8 +8,9 @@ import { codeFor, knock, redeem, register, type TestGateway, testGateway } from 
 import { seeded } from './seeded.ts';
 
 const server = (...args: string[]) => ({
-  command: process.execPath,
-  args: [join(import.meta.dirname, 'children/server.mjs'), ...args],
+  command: 'node',
+  args: ['server.mjs', ...args],
+  cwd: join(import.meta.dirname, 'children'),
 });
 
 /** Calls go on until it is disposed. */

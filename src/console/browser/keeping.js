@@ -70,7 +70,7 @@ export function showKeys(keys) {
               ? []
               : [' until ', date(retiredAt * 1000)]
             : retiredAt === undefined
-              ? [', signs next']
+              ? [' signs next']
               : [' until ', date(neededUntil * 1000)]),
         ),
         element('td', {}, date(createdAt * 1000)),

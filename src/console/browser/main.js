@@ -132,17 +132,21 @@ function showNumbers({ status }, now) {
   );
 }
 
-/** What needs the store is asked for when it may have changed, and each minute, as other gateways change it too. */
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let loading;
+let loaded = 0;
+/** Milliseconds; what needs the store is not asked for with each token that is issued. */
+const pause = 5000;
 function loadSoon() {
-  loading ??= setTimeout(() => void loadAll(), 300);
+  loading ??= setTimeout(() => void loadAll(), Math.max(300, loaded + pause - Date.now()));
 }
+// Other gateways on the same store change it too.
 setInterval(() => void loadAll(), 60_000);
 
 async function loadAll() {
   clearTimeout(loading);
   loading = undefined;
+  loaded = Date.now();
   if (document.hidden) return;
   const [clients, grants, tokens, users, keys, timeline] = await Promise.all(
     ['clients', 'grants', 'tokens', 'users', 'keys', 'timeline'].map(load),
