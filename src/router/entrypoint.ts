@@ -2,8 +2,9 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2Session, type SecureServerOptions } from 'node:http2';
-import { type AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Server as TlsServer } from 'node:tls';
 import type { Log } from '../log.ts';
 import type { AccessRecord } from './access-log.ts';
@@ -63,6 +64,8 @@ export interface Entrypoint extends AsyncDisposable {
 
 /** Request line and headers together, in bytes; RFC 6585 §5 is for heads beyond. */
 const longestHead = 32 * 1024;
+/** Milliseconds that a request may be on its way when the gateway stops. */
+const onTheWay = 100;
 /** How often heads that take too long are looked for, in milliseconds. */
 const headCheck = 5000;
 
@@ -95,11 +98,15 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
 
   let drained: Promise<void> | undefined;
   const drain = async (ms: number): Promise<void> => {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const finished = exchanges.finish();
-    await within(finished, ms);
-    for (const socket of sockets) socket.destroy();
-    await closed;
+    const closed = new Promise<void>((resolve) => server.once('close', resolve));
+    // Not that of node:http, which cuts each connection that has no request yet, though one may be on its way.
+    NetServer.prototype.close.call(server);
+    void exchanges.finish();
+    if (sockets.size > exchanges.inFlight.size) await delay(Math.min(ms, onTheWay));
+    server.close();
+    await within(exchanges.finish(), ms);
+    const left = [...sockets].map((socket) => new Promise((resolve) => socket.destroy().once('close', resolve)));
+    await Promise.all([closed, ...left]);
   };
   const once = (ms: number): Promise<void> => {
     drained ??= drain(ms);

@@ -485,6 +485,22 @@ describe('the end', () => {
     }
   });
 
+  test('RFC 9112 §9.6: a request that is on its way when a drain begins is answered, on a new connection and on a kept one', async () => {
+    await using at = await proxied();
+    const request = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
+    const kept = connect(at.port, '127.0.0.1');
+    kept.write(request);
+    await once(kept, 'data');
+    const fresh = connect(at.port, '127.0.0.1');
+    while (at.entry.connections < 2) await new Promise((resolve) => setImmediate(resolve));
+    const drained = at.entry.drain(5000);
+    for (const socket of [kept, fresh]) {
+      socket.write(request);
+      assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close/i);
+    }
+    await drained;
+  });
+
   test('RFC 9112 §9.6: a drain lets the request in flight finish, says close, and takes nobody new', async () => {
     let finish = () => {};
     await using at = await proxied((socket) => {
