@@ -80,7 +80,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const { id, owner, account, log, limits, policy } = options;
   const connection = await options.connection;
   /** The server's requests that the client has not answered. */
-  const asked = new Set<string>();
+  const asked = new Map<string, { readonly at: number; refuse(text: string): void }>();
   let version: string | undefined;
   let confirmed = false;
   let over = false;
@@ -138,7 +138,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     // ST-10: a server that wants to know whether anybody is there is answered also while no client listens.
     if (request.method === 'ping' && streams.attached === 0) return tell({ id: request.id, result: {} });
     if (asked.size >= mostAsked) return refuse('too many requests are waiting for the client');
-    asked.add(keyOf(request.id));
+    asked.set(keyOf(request.id), { at: Date.now(), refuse });
     route(request, about, () => refuse('the client does not listen'));
   };
 
@@ -284,7 +284,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       if (!over) log.warn('server ended', { reason: ending.reason, calls: calls.size, stderr: ending.stderr });
       void close(ending.reason, 502);
     },
-    sweep: () => streams.sweep(limits.keepAlive, limits.stalled),
+    sweep() {
+      streams.sweep(limits.keepAlive, limits.stalled);
+      if (streams.attached > 0) return;
+      // ST-11: no server is kept waiting for a client that listens nowhere.
+      const long = Date.now() - limits.stalled * 1000;
+      for (const { at, refuse } of [...asked.values()]) if (at <= long) refuse('the client does not listen');
+    },
     close,
   };
 }

@@ -111,6 +111,14 @@ test('ST-11: what a server asks goes to the session that it belongs to alone', a
   assert.equal((await nextMessage(other)).method, 'notifications/tools/list_changed', 'the question was not there');
 });
 
+test('ST-11: where the client listens nowhere, the server that asks gets an error and the call its answer', async () => {
+  await using at = await bridged({ limits: { stalled: 0.2, keepAlive: 0.1 } });
+  const client = await initialized(at.url);
+  const response = await client.post(call('ask', { method: 'roots/list' }), { accept: 'application/json' });
+  assert.equal(response.status, 200);
+  assert.match(await response.text(), /does not listen/);
+});
+
 test('ST-19: no server ever sees the token of its caller', async () => {
   await using at = await bridged();
   const client = await initialized(at.url, { authorization: 'Bearer very-secret', cookie: 'a=very-secret' });
