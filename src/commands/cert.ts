@@ -3,6 +3,7 @@
 import type { CertificateRow } from '../gateway-status.ts';
 import { askGateway, type GatewayOptions } from './admin-client.ts';
 import { printCertificates } from './status.ts';
+import { progress } from './terminal.ts';
 
 type Options = GatewayOptions & { readonly json?: true };
 
@@ -11,7 +12,7 @@ export async function certList(options: Options): Promise<void> {
 }
 
 export async function certRenew(host: string | undefined, options: Options): Promise<void> {
-  if (process.stderr.isTTY) process.stderr.write('Asking the issuer; this takes up to a minute.\n');
+  progress('Asking the issuer; this takes up to a minute.');
   print(await askGateway(options, 'POST', '/certificates/renew', host === undefined ? {} : { host }), options);
 }
 

@@ -18,6 +18,7 @@ import { silent } from '../log.ts';
 import { isStdio } from '../mcp/config.ts';
 import { askGateway } from './admin-client.ts';
 import { printSentences } from './table.ts';
+import { progress } from './terminal.ts';
 
 export async function check(options: { config?: string; offline?: true; json?: true }): Promise<void> {
   const config = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: process.env });
@@ -26,9 +27,12 @@ export async function check(options: { config?: string; offline?: true; json?: t
   findings.push(...stateDirWritable(config), ...certificateFiles(config));
   findings.push(...(await certificatesOf(config)));
   if (!options.offline) {
+    progress('Trying ports, names and whatever else the configuration leads to …');
     findings.push(...(await portsFree(config)), ...(await network(config)));
+    progress('Starting each server; the first time its package may have to be fetched …');
     const servers = await initializeEach(config);
     findings.push(...servers);
+    progress('Playing the run of each known client …');
     // A server that does not answer would be every client's fault in turn.
     if (servers.every(({ verdict }) => verdict === 'ok')) findings.push(...(await clientsAtTrial(config)));
     findings.push(...(await clientsAtFront(config)));

@@ -11,6 +11,10 @@ type Options = GatewayOptions & { readonly json?: true };
 export async function clientList(options: Options): Promise<void> {
   const { clients } = (await askGateway(options, 'GET', '/clients')) as { clients: ClientInfo[] };
   if (options.json) return print(clients);
+  if (clients.length === 0) {
+    process.stdout.write('There are none yet: clients register themselves when they first connect.\n');
+    return;
+  }
   printTable(
     ['ID', 'NAME', 'KIND', 'SINCE', 'GRANTS', 'RETURNS TO'],
     clients.map(({ id, kind, metadata, issuedAt, grants }) => [

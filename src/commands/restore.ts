@@ -4,6 +4,7 @@ import { importRegistrations, isFormerBackup } from '../oauth/former-backup.ts';
 import { clear, isFresh, readBackup, restoreRecords } from '../store/backup.ts';
 import { textOf } from './named-file.ts';
 import { storeOf } from './store-of.ts';
+import { progress } from './terminal.ts';
 
 export async function restore(file: string, options: { config?: string; replace?: true; json?: true }): Promise<void> {
   const text = textOf(file);
@@ -13,6 +14,7 @@ export async function restore(file: string, options: { config?: string; replace?
   // What another system left is added to what there is; a backup of our own is the whole.
   else if (!isFormerBackup(text) && !(await isFresh(store)))
     throw new Error('the store is not empty; say --replace to delete what it has before the backup is restored');
+  progress(`Restoring ${records.length} records …`);
   const counts = await restoreRecords(store, records);
   if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(counts), null, 2)}\n`);
   else for (const [kind, count] of [...counts].sort()) process.stdout.write(`${kind}: ${count}\n`);

@@ -7,6 +7,7 @@ import { isSea } from 'node:sea';
 import { readConfigFile } from '../config-file.ts';
 import { plannedConfig } from './new-config.ts';
 import { service, serviceUnits } from './service-units.ts';
+import { progress } from './terminal.ts';
 
 interface Options {
   readonly json?: true;
@@ -71,7 +72,7 @@ function install(config: string, files: Readonly<Record<string, string>>): void 
   run('systemctl', 'daemon-reload');
   run('systemctl', 'enable', '--quiet', ...Object.keys(files).map(nameOf));
   if (sockets.length > 0) run('systemctl', 'start', ...sockets.map(nameOf));
-  if (process.stderr.isTTY) process.stderr.write('Starting; this takes as long as the first start of the gateway.\n');
+  progress('Starting; this takes as long as the first start of the gateway.');
   run('systemctl', 'restart', service.unit);
 }
 

@@ -6,6 +6,11 @@ import { Writable } from 'node:stream';
 /** Whether somebody is there to be asked. */
 export const interactive = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
+/** What takes long, told to a person who waits at a terminal, and to nobody else. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+}
+
 /** The answer, or `fallback` where it is empty. Rejects where the input ends. */
 export async function ask(question: string, fallback = ''): Promise<string> {
   const hint = fallback === '' ? '' : ` [${fallback}]`;

@@ -44,6 +44,10 @@ export async function tokenList(options: Options): Promise<void> {
     process.stdout.write(`${JSON.stringify(tokens, null, 2)}\n`);
     return;
   }
+  if (tokens.length === 0) {
+    process.stdout.write('There are none. Make one with: mcp-gateway token issue --user NAME --server NAME\n');
+    return;
+  }
   printTable(
     ['ID', 'NAME', 'SPEAKS FOR', 'GOOD UNTIL', 'SCOPE', 'OPENS'],
     tokens.map(({ id, name, username, expiresAt, scope, resources }) => [

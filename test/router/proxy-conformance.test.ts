@@ -502,17 +502,15 @@ describe('the end', () => {
   });
 
   test('RFC 9112 §9.6: a drain lets the request in flight finish, says close, and takes nobody new', async () => {
-    let finish = () => {};
-    await using at = await proxied((socket) => {
-      finish = () => ok(socket);
-    });
+    const arrived = Promise.withResolvers<Socket>();
+    await using at = await proxied(arrived.resolve);
     const idle = await new Promise<Socket>((resolve) => {
       const socket = connect(at.port, '127.0.0.1', () => resolve(socket));
     });
     const answer = rawExchange(at.port, 'GET /x HTTP/1.1\r\nhost: a\r\n\r\n');
-    while (at.origin.open.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const server = await arrived.promise;
     const drained = at.entry.drain(5000);
-    finish();
+    ok(server);
     assert.match(await answer, /^HTTP\/1\.1 200 OK[\s\S]*connection: close[\s\S]*ok$/i);
     await drained;
     if (!idle.closed) await once(idle, 'close');
