@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { closed, ok, proxiedHttp2 } from '../support/proxied.ts';
 
@@ -234,16 +235,14 @@ describe('when one side of HTTP/2 fails', () => {
   });
 
   test('RFC 9113 §6.8: a drain ends idle sessions, and lets the request in flight finish', async () => {
-    let finish = () => {};
-    await using at = await proxiedHttp2((socket) => {
-      finish = () => ok(socket);
-    });
+    const arrived = Promise.withResolvers<Socket>();
+    await using at = await proxiedHttp2(arrived.resolve);
     const answer = ask(at.session);
-    while (at.origin.open.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const server = await arrived.promise;
     const goaway = once(at.session, 'goaway');
     const drained = at.entry.drain(5000);
     assert.equal((await goaway)[0], constants.NGHTTP2_NO_ERROR);
-    finish();
+    ok(server);
     assert.equal((await answer).body, 'ok');
     await drained;
     assert.equal(at.entry.connections, 0);
