@@ -18,7 +18,6 @@ import { configuredRoutes, guardedBy, routerResources } from './router/configure
 import { cors } from './router/cors.ts';
 import type { Handler, Route } from './router/handler.ts';
 import { healthRoutes } from './router/liveness.ts';
-import { middlewareBuilder } from './router/middlewares/build.ts';
 import { builtInPriority, type Router, router } from './router/router.ts';
 import type { ServiceConfig } from './router/routing-config.ts';
 import type { ServerHealth } from './router/service.ts';
@@ -164,15 +163,17 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
     if (sse !== undefined && service.sse !== undefined) routes.push(door(`${name} (sse)`, sse, service.sse));
   }
   const held = building.use(new AsyncDisposableStack());
-  routes.push(
-    ...configuredRoutes(config.routers, {
+  if (config.routers.length > 0) {
+    const { middlewareBuilder } = await import('./router/middlewares/build.ts');
+    const rest = configuredRoutes(config.routers, {
       services: config.services,
       middlewares: config.middlewares,
       service: (name) => services.get(routed(name))?.handler,
       middleware: middlewareBuilder(config.middlewares, held),
       guard: ({ name }) => guard(guardedBy(ofRouters, name)),
-    }),
-  );
+    });
+    routes.push(...rest);
+  }
 
   building.move();
   return {
