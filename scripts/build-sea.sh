@@ -30,11 +30,12 @@ trap 'rm -rf "$work"' EXIT
 "$bin/esbuild" src/cli.ts --bundle --platform=node --target=node24 --format=cjs --log-level=error \
   --legal-comments=none --minify-whitespace --line-limit=160 --outfile="$work/mcp-gateway.cjs"
 
+# Young objects get at most 16 MB a half: V8's own limit holds a quarter more memory under load and is no faster.
 # The console's page goes in as the files it is.
 assets=$(for file in src/console/browser/*.{html,css,js}; do printf '"console/%s": "../../%s", ' "${file##*/}" "$file"; done)
 cat >"$work/sea.json" <<END
 { "main": "mcp-gateway.cjs", "output": "sea.blob", "disableExperimentalSEAWarning": true,
-  "useCodeCache": true, "execArgvExtension": "cli", "assets": { ${assets%, } } }
+  "useCodeCache": true, "execArgv": ["--max-semi-space-size=16"], "execArgvExtension": "cli", "assets": { ${assets%, } } }
 END
 # The seed makes the code cache the same each time; V8 does not hold it against the cache later.
 (cd "$work" && "$node" --random-seed=1 --experimental-sea-config sea.json >/dev/null 2>&1) || { echo "the blob was not made" >&2; exit 1; }
