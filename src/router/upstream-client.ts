@@ -9,6 +9,8 @@ import type { Http2Request } from './http2-request.ts';
 
 export interface UpstreamClient extends AsyncDisposable {
   dispatch(request: Http2Request, handler: Dispatcher.DispatchHandler): void;
+  /** By a connection that was never used before. Absent where HTTP/2 is spoken, which says what it has not looked at. */
+  readonly anew?: UpstreamClient['dispatch'] | undefined;
 }
 
 export interface UpstreamAddress {
@@ -53,23 +55,35 @@ export function upstreamClient(
     const named: typeof connect = (options, done) => connect({ ...options, servername: servername ?? '' }, done);
     return named;
   };
-  const pool = new Pool(url.origin, {
-    pipelining: 1,
-    allowH2: false,
-    connect: connector(false),
-    headersTimeout: limits.responseTimeout * 1000,
-    // An event stream may be silent for as long as it likes; other answers are timed by the relay.
-    bodyTimeout: 0,
-    maxHeaderSize: 32 * 1024,
-  });
-  const overHttp1: UpstreamClient['dispatch'] = ({ path, method, headers, body }, handler) => {
+  const http1 = (pipelining: 0 | 1) =>
+    new Pool(url.origin, {
+      pipelining,
+      allowH2: false,
+      connect: connector(false),
+      headersTimeout: limits.responseTimeout * 1000,
+      // An event stream may be silent for as long as it likes; other answers are timed by the relay.
+      bodyTimeout: 0,
+      maxHeaderSize: 32 * 1024,
+    });
+  const pool = http1(1);
+  // undici keeps no connection of a pool that does no pipelining at all.
+  let unkept: Pool | undefined;
+  const close = async () => {
+    await Promise.all([pool.destroy(), unkept?.destroy()]);
+  };
+  const over = (by: Pool, { path, method, headers, body }: Http2Request, handler: Dispatcher.DispatchHandler) => {
     // Named here, undici keeps its connections when the Host of requests changes.
     const servername = url.hostname;
     const options = { path, method: method as Dispatcher.HttpMethod, headers: headers as string[], body, servername };
-    pool.dispatch(options, handler);
+    by.dispatch(options, handler);
+  };
+  const overHttp1: UpstreamClient['dispatch'] = (request, handler) => over(pool, request, handler);
+  const anew: UpstreamClient['dispatch'] = (request, handler) => {
+    unkept ??= http1(0);
+    over(unkept, request, handler);
   };
   if (!priorKnowledge && (url.protocol !== 'https:' || !http2)) {
-    return { dispatch: overHttp1, [Symbol.asyncDispose]: () => pool.destroy() };
+    return { dispatch: overHttp1, anew, [Symbol.asyncDispose]: close };
   }
 
   let isHttp1 = false;
@@ -93,6 +107,9 @@ export function upstreamClient(
       }),
   });
   return {
+    get anew() {
+      return isHttp1 ? anew : undefined;
+    },
     dispatch(request, handler) {
       if (isHttp1) return overHttp1(request, handler);
       streams.dispatch(request, handler).catch((error: Error) => {
@@ -102,7 +119,7 @@ export function upstreamClient(
     },
     async [Symbol.asyncDispose]() {
       streams[Symbol.dispose]();
-      await pool.destroy();
+      await close();
     },
   };
 }

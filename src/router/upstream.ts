@@ -3,11 +3,12 @@
 import { isIP } from 'node:net';
 import type { Log } from '../log.ts';
 import type { Limits } from './config.ts';
-import { type Exchange, type Handler, streamed } from './handler.ts';
+import { type Exchange, type Handler, Refusal, streamed } from './handler.ts';
 import { type Behind, type Call, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
 import { type Slots, slots } from './slots.ts';
 import { probe, type UpstreamClient, type UpstreamTls, upstreamAddress, upstreamClient } from './upstream-client.ts';
+import { brokeOff, idempotent } from './upstream-failure.ts';
 import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
 import { webSocket } from './web-socket.ts';
 
@@ -133,8 +134,17 @@ async function forward(
     const length = content === 'stream' ? announcedLength(req) : undefined;
     const headers = length === undefined ? call.headers : [...call.headers, 'content-length', String(length)];
     const request = { method: req.method ?? 'GET', path, headers, body };
-    return await new Promise((resolve, reject) => {
-      connections.dispatch(request, relay(call, behind, mayRedirect, resolve, reject));
+    const attempt = (dispatch: UpstreamClient['dispatch']) =>
+      new Promise<string | undefined>((resolve, reject) => {
+        dispatch(request, relay(call, behind, mayRedirect, resolve, reject));
+      });
+    // RFC 9112 §9.3.1: a kept connection may end at any moment; RFC 9110 §9.2.2: what may be sent twice is sent once more.
+    const repeatable = content !== 'stream' && idempotent.has(request.method);
+    return await attempt(connections.dispatch).catch((error: unknown) => {
+      const { anew } = connections;
+      if (!repeatable || anew === undefined || call.gone || !(error instanceof Refusal && brokeOff(error.cause)))
+        throw error;
+      return attempt(anew);
     });
   } finally {
     call.release();

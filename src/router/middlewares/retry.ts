@@ -3,13 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exchange, type Middleware, Refusal } from '../handler.ts';
 import { announcedLength, hasBody } from '../request-body.ts';
-import { neverReached } from '../upstream-failure.ts';
+import { idempotent, neverReached } from '../upstream-failure.ts';
 import type { MiddlewareConfig } from './config.ts';
 
 /** A larger body is not kept to be sent again. Bytes. */
 const mostKept = 2 * 1024 * 1024;
-/** RFC 9110 §9.2.2: to send these twice means the same as once. */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 export function retry({ attempts, initialInterval }: NonNullable<MiddlewareConfig['retry']>): Middleware {
   return (next) => async (exchange) => {
