@@ -2,7 +2,7 @@
 
 import type { Log } from '../log.ts';
 import { connectRedis, isLasting, plainly, type RedisClient } from './redis-client.ts';
-import { ready, redisStore } from './redis-store.ts';
+import { ready, redisStore, revive } from './redis-store.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import type { Store } from './store.ts';
 
@@ -18,6 +18,7 @@ export async function openRedisStore(url: string, log: Log, patience = Number.PO
   const where = address.hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
   const client = connectRedis(address);
   let problem: unknown;
+  let wanted = true;
   const { promise: refused, reject } = Promise.withResolvers<never>();
   refused.catch(() => undefined);
   const note = (error: unknown) => {
@@ -30,12 +31,14 @@ export async function openRedisStore(url: string, log: Log, patience = Number.PO
     for (;;) {
       const came = await Promise.race([refused, ready(client, Math.min(sayEvery, patience)).then(yes, no)]);
       if (came) break;
+      if (client.status === 'end') revive(client, () => wanted);
       const reason = problem === undefined ? 'it does not answer' : plainly(problem);
       if (Date.now() >= until) throw problem ?? new Error(reason);
       log.warn('waiting for the store', { redis: where, reason });
     }
     await warnOfLosses(client, log);
   } catch (error) {
+    wanted = false;
     client.disconnect();
     throw new Error(`store: Redis at ${where} cannot be used: ${plainly(error)}`);
   } finally {

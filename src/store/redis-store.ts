@@ -30,6 +30,7 @@ export function redisStore(client: RedisClient, prefix: string): Store {
   client.on('ready', () => {
     refusal = undefined;
   });
+  client.on('end', () => revive(client, () => open));
 
   /** One wait for all who come while the connection is away; none once it has been away for long. */
   async function back(): Promise<void> {
@@ -121,6 +122,17 @@ export function redisStore(client: RedisClient, prefix: string): Store {
       client.disconnect();
     },
   };
+}
+
+/** Milliseconds. */
+const revival = 100;
+
+/** ioredis gives up for good where a sentinel hangs up while it is asked who is the master. `wanted` says whether we do. */
+export function revive(client: RedisClient, wanted: () => boolean): void {
+  if (!wanted()) return;
+  setTimeout(() => {
+    if (wanted() && client.status === 'end') client.connect().catch(() => undefined);
+  }, revival).unref();
 }
 
 /** Resolves when the connection is usable, rejects after `limit` milliseconds or when it is given up. */
