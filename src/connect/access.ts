@@ -67,8 +67,7 @@ export function access({ endpoint, kept, ...options }: AccessOptions): Access {
     const { issuer } = discovered.server;
     const lacksScope = challenge.error === 'insufficient_scope';
     if (former?.refreshToken !== undefined && former.issuer === issuer && !lacksScope) {
-      const client = options.client ?? (await kept.clients.get(issuer));
-      const granted = client && (await refresh(discovered, client, { ...former, refreshToken: former.refreshToken }));
+      const granted = await refresh(discovered, former.client, { ...former, refreshToken: former.refreshToken });
       if (granted) return await keep({ issuer, resource: discovered.resource }, granted);
     }
     // MCP 2025-11-25 authorization, "Scope Selection Strategy": what the challenge names, else all of the metadata.
@@ -98,9 +97,7 @@ export function access({ endpoint, kept, ...options }: AccessOptions): Access {
       const found = await kept.tokens.get(href);
       if (found === undefined) return false;
       const { server } = await discover(endpoint, {});
-      const client = options.client ?? (await kept.clients.get(found.issuer));
-      if (client && server.issuer === found.issuer)
-        await revoke(server, client, found.refreshToken ?? found.accessToken);
+      if (server.issuer === found.issuer) await revoke(server, found.client, found.refreshToken ?? found.accessToken);
       return await kept.tokens.delete(href);
     },
   };

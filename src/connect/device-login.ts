@@ -23,7 +23,7 @@ export async function deviceLogin(login: LoginRequest, client: KeptClient): Prom
   const until = Date.now() + begun.expires_in * 1000;
   let interval = begun.interval ?? 5;
   while (Date.now() < until) {
-    await inTime(login, delay(interval * 1000));
+    await inTime(login, delay(interval * 1000, undefined, { signal: login.signal }));
     const options = { ...transport(server.issuer), additionalParameters: { resource } };
     try {
       const response = await oauth.deviceCodeGrantRequest(server, about, proof, begun.device_code, options);

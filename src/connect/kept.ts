@@ -12,6 +12,8 @@ export interface KeptClient {
 
 export interface KeptToken {
   readonly issuer: string;
+  /** Whom it was given to: two logins at once may have registered twice. */
+  readonly client: Pick<KeptClient, 'id' | 'secret'>;
   readonly resource: string;
   readonly accessToken: string;
   readonly refreshToken?: string;

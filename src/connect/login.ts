@@ -10,6 +10,7 @@ import type { LoginRequest } from './login-request.ts';
 import { authentication, type NamedClient, registered } from './registration.ts';
 
 export interface Granted {
+  readonly client: NamedClient;
   readonly accessToken: string;
   readonly refreshToken?: string;
   /** Milliseconds since the epoch. */
@@ -28,7 +29,7 @@ export async function logIn(login: LoginRequest, kept: Kept): Promise<Granted> {
   if (named === undefined) await kept.clients.set(server.issuer, client);
   const byCode = login.device && server.device_authorization_endpoint !== undefined;
   try {
-    return granted(byCode ? await deviceLogin(login, client) : await browserLogin(login, client, door));
+    return granted(client, byCode ? await deviceLogin(login, client) : await browserLogin(login, client, door));
   } catch (error) {
     throw plainly(error, server.issuer);
   }
@@ -57,7 +58,7 @@ export async function refresh(
     const response = await oauth.refreshTokenGrantRequest(server, about, proof, refreshToken, options);
     // RFC 6749 §6: the old refresh token and the scope stay where no others come.
     const former = { refreshToken, ...(scope !== undefined && { scope }) };
-    return { ...former, ...granted(await oauth.processRefreshTokenResponse(server, about, response)) };
+    return { ...former, ...granted(client, await oauth.processRefreshTokenResponse(server, about, response)) };
   } catch (error) {
     if (error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError)
       return undefined;
@@ -73,8 +74,12 @@ export async function revoke(server: oauth.AuthorizationServer, client: NamedCli
   await oauth.processRevocationResponse(response);
 }
 
-function granted({ access_token, refresh_token, expires_in, scope }: oauth.TokenEndpointResponse): Granted {
+function granted(
+  { id, secret }: NamedClient,
+  { access_token, refresh_token, expires_in, scope }: oauth.TokenEndpointResponse,
+): Granted {
   return {
+    client: { id, ...(secret !== undefined && { secret }) },
     accessToken: access_token,
     ...(refresh_token !== undefined && { refreshToken: refresh_token }),
     ...(expires_in !== undefined && { expiresAt: Date.now() + expires_in * 1000 }),

@@ -41,13 +41,18 @@ export async function stdioFront(options: StdioFrontOptions, signal: AbortSignal
   const { server, input, output, limits } = options;
   const calls = new Map<string, Call | undefined>();
   let session: LastingSession | undefined;
+  let full = false;
 
   const tell = ({ bytes }: Pick<Message, 'bytes'>) => {
     output.write(bytes);
     // MCP 2025-11-25 transports, stdio: a message is one line.
-    if (output.write('\n') || session === undefined) return;
-    session.hold(true);
-    output.once('drain', () => session?.hold(false));
+    if (output.write('\n') || full) return;
+    full = true;
+    session?.hold(true);
+    output.once('drain', () => {
+      full = false;
+      session?.hold(false);
+    });
   };
 
   const call = async (request: Request) => {
@@ -137,8 +142,10 @@ export async function stdioFront(options: StdioFrontOptions, signal: AbortSignal
   };
 
   const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+  // A client that has died reads nothing more, and what is written to it is an error.
+  const unread = new Promise((resolve) => output.on('error', resolve));
   try {
-    await Promise.race([read(), stopped]);
+    await Promise.race([read(), stopped, unread]);
   } finally {
     for (const running of calls.values()) running?.cancel('the client is gone');
     await session?.close('the client is gone');

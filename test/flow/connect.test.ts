@@ -66,7 +66,10 @@ test('RFC 8252: a person logs in through the browser once, whether one client st
 test('OAuth 2.1 §4.3: an access token that has ended is replaced without the person, and --logout takes all back', async () => {
   const config = {
     auth: { accessTokenLifetime: '11s', login: { password: { users: {} } } },
-    mcpServers: { fixture: { command: process.execPath, args: [fixture, 'stdio', 'legacy'] } },
+    mcpServers: {
+      fixture: { command: process.execPath, args: [fixture, 'stdio', 'legacy'] },
+      other: { command: process.execPath, args: [fixture, 'stdio', 'legacy'] },
+    },
   };
   await using directory = await temporaryDirectory();
   await using program = await startProgram({ config: { ...config, stateDir: directory.path } });
@@ -75,17 +78,18 @@ test('OAuth 2.1 §4.3: an access token that has ended is replaced without the pe
   });
   assert.equal(added.code, 0, added.stderr);
   await using home = await desktop({ username: 'ada', password: 'analytical engine' });
-  const one = await through(home, [at(program)]);
-  assert.match(await simple(one), /simple text/);
+  // Two logins at once at one issuer: neither may take the client from the other.
+  const both = await Promise.all([at(program), `${program.url}/other/mcp`].map((url) => through(home, [url])));
+  for (const one of both) assert.match(await simple(one), /simple text/);
   // Within its last ten seconds a token is not used any more.
   await new Promise((resolve) => setTimeout(resolve, 1500));
-  assert.match(await simple(one), /simple text/);
-  await one.client.close();
-  assert.equal(home.opened.length, 1);
+  for (const one of both) assert.match(await simple(one), /simple text/);
+  for (const { client } of both) await client.close();
+  assert.equal(home.opened.length, 2);
   const { code } = await runProgram(['connect', '--logout', at(program)], { env: home.environment });
   assert.equal(code, 0);
-  const listed = await runProgram(['client', 'list', '--json', '--state-dir', directory.path]);
-  assert.match(listed.stdout, /"grants": (0|\[\])/);
+  const tokens = await runProgram(['client', 'list', '--json', '--state-dir', directory.path]);
+  assert.doesNotMatch(tokens.stdout, /fixture\/mcp/);
   assert.match((await runProgram(['connect', '--logout', at(program)], { env: home.environment })).stderr, /nobody is/);
 });
 
@@ -227,6 +231,24 @@ test('what is piped in is answered before the end, and a header from the environ
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /^mcp-gateway: \S+ answers 401: .*\n$/);
   assert.ok(!refused.stderr.includes('wrong'));
+});
+
+test('a client that dies while it is written to ends the bridge, without a word', async () => {
+  await using program = await startProgram({ args: served('legacy') });
+  await using home = await desktop({ username: 'admin', password: program.password });
+  const first = await through(home, [at(program)]);
+  await first.client.close();
+  const child = spawn(process.execPath, [cli, 'connect', at(program)], { env: home.environment });
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  child.stdout.destroy();
+  const ended = once(child, 'close');
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: about };
+  child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`);
+  const [code] = await ended;
+  assert.deepEqual([code, said], [0, '']);
 });
 
 test('a person who denies, and a server that is away or no MCP server, end with one sentence', async () => {
