@@ -2,6 +2,8 @@
 
 const gap = 2;
 const narrowest = 6;
+/** What a sentence has at least, whatever stands before it. */
+const narrowestSentence = 30;
 
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   for (const line of table(head, rows, process.stdout.columns)) process.stdout.write(`${line}\n`);
@@ -9,12 +11,14 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 
 /** As `printTable`, but the last column is told whole, on as many lines as it needs. */
 export function printSentences(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
   const start = table(
     head.slice(0, -1),
     rows.map((row) => row.slice(0, -1)),
+    columns - gap - narrowestSentence,
   );
   const indent = Math.max(...start.map((line) => line.length)) + gap;
-  const room = Math.max(30, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - indent);
+  const room = Math.max(narrowestSentence, columns - indent);
   for (const [index, row] of [head, ...rows].entries()) {
     const lines = folded(row.at(-1) ?? '', room).map(
       (text, line) => (line === 0 ? (start[index] ?? '') : '').padEnd(indent) + text,
@@ -23,15 +27,20 @@ export function printSentences(head: readonly string[], rows: readonly (readonly
   }
 }
 
-/** Lines of at most so many characters, broken at spaces. */
+/** Lines of at most so many characters, broken at spaces, and within a word that is longer than a line. */
 function folded(text: string, room: number): string[] {
   const lines = [''];
-  for (const word of text.split(' ')) {
+  const words = text.split(' ').flatMap((word) => (word.length > room ? pieces(word, room) : [word]));
+  for (const word of words) {
     const line = lines.at(-1) ?? '';
     if (line !== '' && line.length + 1 + word.length > room) lines.push(word);
     else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
   }
   return lines;
+}
+
+function pieces(word: string, length: number): string[] {
+  return Array.from({ length: Math.ceil(word.length / length) }, (_, at) => word.slice(at * length, (at + 1) * length));
 }
 
 /** `room` in columns; without it nothing is cut. The widest cells lose first. */

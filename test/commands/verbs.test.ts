@@ -138,7 +138,7 @@ test('what a running gateway tells is JSON for programs, fits the terminal of pe
   await json('token', 'issue', '--user', 'password:alice', '--server', 'one');
   assert.ok(gateway.url.length > 0);
 
-  for (const verb of ['status', 'routes', 'token list', 'client list']) {
+  for (const verb of ['status', 'status --timeline', 'routes', 'token list', 'client list', 'check --offline']) {
     const lines = await atTerminal(70, verb.split(' '), cwd);
     for (const line of lines) assert.ok(line.length <= 70, `${verb}: ${line}`);
     assert.ok(!lines.join('').includes('\u001b'), verb);

@@ -25,6 +25,15 @@ async function run(args: readonly string[], input = ''): Promise<string> {
   return out;
 }
 
+/** Exit code 1 and one sentence. */
+async function refused(args: readonly string[], sentence: RegExp): Promise<void> {
+  const child = spawn(program, [...words, ...args], { stdio: ['ignore', 'ignore', 'pipe'], cwd: directory, env: {} });
+  const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  assert.equal(code, 1, args.join(' '));
+  assert.match(err, /^mcp-gateway: [^\n]+\n$/);
+  assert.match(err, sentence);
+}
+
 const json = async (...args: string[]) => JSON.parse(await run([...args, '--json']));
 
 for (const file of ['server.mjs', 'misbehaviour.mjs'])
@@ -42,6 +51,14 @@ assert.match(await run(['config', 'schema']), /"mcpServers"/);
 assert.match(await run(['completion', 'bash']), /complete /);
 assert.match(await run(['routes', '-c', config]), /\/one\/mcp/);
 await run(['check', '-c', config, '--offline']);
+assert.match(await run(['config', 'show', '-c', config]), /"hash": "\[masked\]"/);
+const theirs = { mcpServers: { two: { command: 'two' } } };
+writeFileSync(join(directory, 'claude.json'), JSON.stringify(theirs));
+assert.deepEqual((await json('import', join(seen, 'claude.json'))).mcpServers.two, theirs.mcpServers.two);
+writeFileSync(join(directory, 'acme.json'), '{}');
+await refused(['cert', 'import', join(seen, 'acme.json'), '-c', config], /acme\.json/);
+await refused(['service', 'install', '-c', config], /./);
+await refused(['service', 'uninstall'], /systemd does not run here/);
 
 const gateway = spawn(program, [...words, 'serve', '-c', config], {
   stdio: ['ignore', 'pipe', 'pipe'],
@@ -73,8 +90,18 @@ try {
   await json('user', 'remove', 'carol', ...known);
   await json('key', 'rotate', ...known);
   assert.deepEqual(await json('cert', 'list', ...known), []);
-  const { token } = await json('token', 'issue', '--user', 'alice', '--server', 'one', ...known);
+  await refused(['cert', 'renew', ...known], /tls is not configured/);
+  const added = await json('client', 'add', '--redirect-uri', 'https://a.example/cb', ...known);
+  assert.ok((await json('client', 'list', ...known)).some((each: { id: string }) => each.id === added.id));
+  const { token, id: tokenId } = await json('token', 'issue', '--user', 'alice', '--server', 'one', ...known);
   await (await bearer(token)).end();
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'pipe', version: '1' } };
+  const asked = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`;
+  const header = ['--header', `Authorization: Bearer ${token}`, '--state-dir', join(seen, 'connect')];
+  assert.match(await run(['connect', ...header, `http://${listen}/one/mcp`], asked), /"serverInfo"/);
+  assert.equal((await json('token', 'list', ...known)).length, 1);
+  await json('token', 'revoke', tokenId, ...known);
+  assert.deepEqual(await json('token', 'list', ...known), []);
   assert.match(await run(['check', ...known]), /tools\/list|ok/);
   await run(['reload', ...known]);
   const person = browser();
