@@ -78,7 +78,7 @@ const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', 
 async function take(verb: string, text = shown(verb)): Promise<void> {
   await window.page.setContent(
     `<body style="margin:0;padding:14px 18px;background:#16181d;color:#dfe3ea;font:13px/1.45 'DejaVu Sans Mono',monospace">
-<div style="color:#8fd18f">$ mcp-gateway ${escaped(verb)}</div><pre style="margin:0;font:inherit;white-space:pre-wrap">${escaped(text)}</pre>`,
+<div style="color:#8fd18f">$ mcp-gateway ${escaped(verb)}</div><pre style="margin:0;font:inherit;white-space:pre-wrap;overflow-wrap:anywhere">${escaped(text)}</pre>`,
   );
   await window.page.screenshot({
     path: join(target, `${names[verb] ?? verb.replace(/\W+/g, '-')}.png`),
@@ -113,4 +113,24 @@ for (const verb of [
 for (const verb of ['user add carol', 'check', 'reload', 'backup kept.backup', 'restore kept.backup']) await take(verb);
 for (const verb of ['version', 'token issue --help', 'connect --help', 'service install --help', 'statuss'])
   await take(verb);
+const asked = (...words: string[]) =>
+  JSON.parse(execFileSync(process.execPath, [join(root, 'src/cli.ts'), ...words, '--json'], { cwd, encoding: 'utf8' }));
+const [{ id }] = asked('client', 'list') as [{ id: string }];
+const [{ id: tokenId }] = asked('token', 'list') as [{ id: string }];
+writeFileSync(join(cwd, 'service.config.json'), JSON.stringify({ ...config, stateDir: '/var/lib/mcp-gateway' }));
+const random: readonly [verb: string, name: string][] = [
+  ['token issue --user password:alice --server everything --ttl 12h', 'token-issue'],
+  [`token revoke ${tokenId}`, 'token-revoke'],
+  [`client show ${id}`, 'client-show'],
+  [`client delete ${id}`, 'client-delete'],
+  ['client add --redirect-uri https://client.example/callback --name Intranet', 'client-add'],
+  ['service install --dry-run -c service.config.json', 'service-install'],
+];
+for (const [verb, name] of random) {
+  names[verb] = name;
+  await take(verb);
+}
+writeFileSync(join(cwd, 'acme.json'), '{}');
+for (const verb of ['config show', 'user remove carol', 'cert renew', 'cert import acme.json']) await take(verb);
+for (const verb of ['service uninstall', 'status --timeline']) await take(verb);
 await session.end();
