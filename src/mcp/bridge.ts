@@ -1,5 +1,6 @@
 /** Any client of Streamable HTTP to one stdio server: decides the era of each request and owns all that runs. */
 
+import type { IncomingMessage } from 'node:http';
 import type { Answer, Exchange, Handler } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
 import { calledAt } from './called.ts';
@@ -49,12 +50,8 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     open: (exchange, { params }) => server.servers.open(exchange, params),
   });
 
-  const post = async (exchange: Exchange): Promise<Answer> => {
-    const { json, stream } = accepted(exchange.req);
-    if (!json && !stream) throw rpcRefusal(406, 'Accept must allow application/json or text/event-stream');
-    if (!isJson(exchange.req)) throw rpcRefusal(415, 'Content-Type must be application/json');
-    const { messages: sent, batch } = readBody(await exchange.body(limits.message));
-    const messages = sent.map((message) => traced(message, exchange.trace));
+  const post = (exchange: Exchange, body: Buffer): Answer | Promise<Answer> => {
+    const { messages, batch } = readBody(body, traced(exchange.trace));
     const [only] = messages;
     // TR-50: each request says itself which era it belongs to.
     if (only && isModern(messages, exchange.req.headers)) return modern.post(exchange, only);
@@ -73,7 +70,10 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
     },
     async service(exchange) {
       try {
-        if (exchange.req.method === 'POST') return await post(exchange);
+        if (exchange.req.method === 'POST') {
+          checkHead(exchange.req);
+          return await post(exchange, await exchange.body(limits.message));
+        }
         // TR-36: the modern era is POST alone.
         const version = exchange.req.headers['mcp-protocol-version'];
         if (typeof version === 'string' && modernVersions.includes(version)) {
@@ -95,4 +95,11 @@ export function bridge(name: string, config: StdioServerConfig, deps: BridgeDeps
       await Promise.all([table[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
     },
   };
+}
+
+/** Refuses what need not be read. */
+function checkHead(req: IncomingMessage): void {
+  const { json, stream } = accepted(req);
+  if (!json && !stream) throw rpcRefusal(406, 'Accept must allow application/json or text/event-stream');
+  if (!isJson(req)) throw rpcRefusal(415, 'Content-Type must be application/json');
 }

@@ -29,14 +29,11 @@ export function httpSse(sessions: Sessions, limit: number): Handler {
     const id = new URLSearchParams(exchange.query).get('sessionId');
     if (id === null) throw rpcRefusal(400, 'the sessionId is missing; open the stream by GET first');
     if (!isJson(exchange.req)) throw rpcRefusal(415, 'Content-Type must be application/json');
-    const { messages, batch } = readBody(await exchange.body(limit));
+    const { messages, batch } = readBody(await exchange.body(limit), traced(exchange.trace));
     if (batch) throw rpcRefusal(400, 'batches exist in 2025-03-26 only');
     const session = sessions.find(exchange, id);
     if (!session?.standing.attached) throw rpcRefusal(404, 'there is no such session; open the stream anew');
-    session.accept(
-      exchange,
-      messages.map((message) => traced(message, exchange.trace)),
-    );
+    session.accept(exchange, messages);
     return { status: 202 };
   };
 

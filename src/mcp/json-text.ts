@@ -19,9 +19,9 @@ export interface Edit extends Span {
 
 const quote = 0x22;
 const backslash = 0x5c;
-const opening = new Set([0x7b, 0x5b]);
-const closing = new Set([0x7d, 0x5d]);
 const comma = 0x2c;
+/** Bytes of a string beyond which its end is looked for outside JavaScript. */
+const near = 100;
 
 /** Of the object that starts at or after `at`; none where another kind of value stands there. */
 export function members(text: Buffer, at = 0): Member[] {
@@ -31,7 +31,7 @@ export function members(text: Buffer, at = 0): Member[] {
   i = skipSpace(text, i + 1);
   while (i < text.length && text[i] !== 0x7d) {
     const keyEnd = endOfString(text, i);
-    const key: string = JSON.parse(text.toString('utf8', i, keyEnd));
+    const key = keyIn(text, i, keyEnd);
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
     found.push({ key, start, end });
@@ -103,9 +103,21 @@ function skipSpace(text: Buffer, at: number): number {
   return i;
 }
 
+/** With its quotes. */
+function keyIn(text: Buffer, start: number, end: number): string {
+  const key = text.toString('utf8', start + 1, end - 1);
+  return key.includes('\\') ? JSON.parse(`"${key}"`) : key;
+}
+
 /** `at` is the opening quote. A quote ends the string where an even number of backslashes stands before it. */
 function endOfString(text: Buffer, at: number): number {
-  for (let end = text.indexOf(quote, at + 1); end >= 0; end = text.indexOf(quote, end + 1)) {
+  let i = at + 1;
+  for (const stop = Math.min(text.length, at + near); i < stop; i++) {
+    const byte = text[i];
+    if (byte === quote) return i + 1;
+    if (byte === backslash) i++;
+  }
+  for (let end = text.indexOf(quote, i); end >= 0; end = text.indexOf(quote, end + 1)) {
     let slashes = 0;
     while (text[end - 1 - slashes] === backslash) slashes++;
     if (slashes % 2 === 0) return end + 1;
@@ -124,8 +136,8 @@ function endOfValue(text: Buffer, at: number): number {
       i = endOfString(text, i);
       continue;
     }
-    if (opening.has(byte)) depth++;
-    else if (closing.has(byte)) {
+    if (byte === 0x7b || byte === 0x5b) depth++;
+    else if (byte === 0x7d || byte === 0x5d) {
       if (depth === 0) return i;
       depth--;
       if (depth === 0) return i + 1;

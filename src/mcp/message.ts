@@ -1,7 +1,7 @@
 /** JSON-RPC 2.0 messages as MCP uses them: parsed once for routing, their bytes kept for forwarding. */
 
 import { isUtf8 } from 'node:buffer';
-import { elements, members, oneLine } from './json-text.ts';
+import { elements, members, oneLine, type Span } from './json-text.ts';
 
 export type Id = string | number;
 export type Params = Readonly<Record<string, unknown>>;
@@ -29,6 +29,14 @@ export interface Response extends Carried {
 }
 export type Message = Request | Notification | Response;
 
+/** Where the objects of a message lie that further members can be put into. */
+export interface Places {
+  readonly params: Span | undefined;
+  readonly meta: Span | undefined;
+}
+
+export type Amend = (message: Message, places: Places) => Message;
+
 /** JSON-RPC 2.0 §5.1. Everything the gateway itself has to say about a failure is an internal error. */
 export const rpcCode = {
   parseError: -32700,
@@ -54,8 +62,12 @@ export class RpcFault extends Error {
  * A POST body: one message, or the array of them that only 2025-03-26 knows. Throws RpcFault.
  * Member names must be unique without regard to case, in the message, its params and their _meta: a parser that takes
  * the first of two, or that folds case, would otherwise read another message than the one that was judged here.
+ * `amend` may replace a message while it is known where its parts are.
  */
-export function readBody(body: Buffer): { readonly messages: readonly Message[]; readonly batch: boolean } {
+export function readBody(
+  body: Buffer,
+  amend: Amend = (message) => message,
+): { readonly messages: readonly Message[]; readonly batch: boolean } {
   if (!isUtf8(body)) throw new RpcFault(rpcCode.parseError, 'the body is not UTF-8');
   let value: unknown;
   try {
@@ -63,12 +75,16 @@ export function readBody(body: Buffer): { readonly messages: readonly Message[];
   } catch {
     throw new RpcFault(rpcCode.parseError, 'the body is not JSON');
   }
-  if (!Array.isArray(value)) return { messages: [strictMessage(value, oneLine(body))], batch: false };
+  const read = (item: unknown, bytes: Buffer) => {
+    const message = messageIn(item, bytes);
+    return amend(message, strictPlaces(message));
+  };
+  if (!Array.isArray(value)) return { messages: [read(value, oneLine(body))], batch: false };
   if (value.length === 0) throw new RpcFault(rpcCode.invalidRequest, 'an empty batch');
   const spans = elements(body);
   const messages = value.map((item, i) => {
     const span = spans[i];
-    return strictMessage(item, oneLine(body.subarray(span?.start, span?.end)));
+    return read(item, oneLine(body.subarray(span?.start, span?.end)));
   });
   return { messages, batch: true };
 }
@@ -76,7 +92,7 @@ export function readBody(body: Buffer): { readonly messages: readonly Message[];
 /** One line of a child. Undefined where it is no JSON-RPC message: servers print banners and logs to stdout. */
 export function readLine(line: Buffer): Message | undefined {
   try {
-    return message(JSON.parse(line.toString('utf8')), line);
+    return messageIn(JSON.parse(line.toString('utf8')), line);
   } catch {
     return undefined;
   }
@@ -97,7 +113,7 @@ export function idOfEdges(head: string, tail: string): Id | undefined {
 
 /** A message of the gateway's own making. */
 export function write(value: Readonly<Record<string, unknown>>): Message {
-  return message(value, Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...value })), false);
+  return messageIn(value, Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...value })), false);
 }
 
 /** Every server of the sessions era answers it. */
@@ -135,12 +151,13 @@ export function progressTokenOf(params: Params): Id | undefined {
   return isObject(meta) && isId(meta.progressToken) ? meta.progressToken : undefined;
 }
 
-function strictMessage(value: unknown, bytes: Buffer): Message {
-  const read = message(value, bytes);
+/** Throws RpcFault where a name stands there twice. */
+function strictPlaces(read: Message): Places {
+  const { bytes } = read;
   const top = members(bytes);
   unique(top, read);
   const params = top.find((member) => member.key === 'params');
-  if (params === undefined) return read;
+  if (params === undefined) return { params, meta: undefined };
   const inner = members(bytes, params.start);
   unique(inner, read);
   const meta = inner.find((member) => member.key === '_meta');
@@ -148,7 +165,7 @@ function strictMessage(value: unknown, bytes: Buffer): Message {
   // The gateway says again what clients say of themselves.
   if (read.kind === 'request' && tooDeep(read.method === 'initialize' ? read.params : read.params._meta))
     throw invalid('what the client says about itself nests too deep', read.id);
-  return read;
+  return { params, meta };
 }
 
 function unique(names: readonly { readonly key: string }[], read: Message): void {
@@ -163,7 +180,7 @@ function unique(names: readonly { readonly key: string }[], read: Message): void
   }
 }
 
-function message(value: unknown, bytes: Buffer, versioned = true): Message {
+function messageIn(value: unknown, bytes: Buffer, versioned = true): Message {
   if (!isObject(value)) throw invalid('a message is a JSON object');
   const { jsonrpc, id, method, params = {} } = value;
   const known = isId(id) ? id : null;

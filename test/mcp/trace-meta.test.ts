@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Message, readBody } from '../../src/mcp/message.ts';
+import { type Amend, type Message, readBody } from '../../src/mcp/message.ts';
 import { traced } from '../../src/mcp/trace-meta.ts';
 
 const trace = { requestId: 'r', traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true };
 const told = `"traceparent":"00-${trace.traceId}-${trace.spanId}-01"`;
-const read = (text: string): Message => {
-  const [message] = readBody(Buffer.from(text)).messages;
+const read = (text: string, amend: Amend): Message => {
+  const [message] = readBody(Buffer.from(text), amend).messages;
   assert.ok(message);
   return message;
 };
@@ -40,7 +40,7 @@ const cases: readonly (readonly [what: string, before: string, after: string])[]
 ];
 for (const [what, before, after] of cases) {
   test(`a request with ${what} gets its traceparent, and every other byte stays`, () => {
-    const message = traced(read(before), trace);
+    const message = read(before, traced(trace));
     assert.equal(message.bytes.toString(), after);
     const { params } = JSON.parse(after);
     assert.ok(message.kind === 'request');
@@ -49,7 +49,7 @@ for (const [what, before, after] of cases) {
 }
 
 test('the tracestate goes with it', () => {
-  const { bytes } = traced(read('{"jsonrpc":"2.0","id":1,"method":"m","params":{}}'), { ...trace, state: 'a=b' });
+  const { bytes } = read('{"jsonrpc":"2.0","id":1,"method":"m","params":{}}', traced({ ...trace, state: 'a=b' }));
   assert.equal(JSON.parse(bytes.toString()).params._meta.tracestate, 'a=b');
 });
 
@@ -60,6 +60,6 @@ test('2026-07-28 basic, _meta: what the client wrote itself stays, and so do not
     '{"jsonrpc":"2.0","method":"notifications/initialized"}',
     '{"jsonrpc":"2.0","id":1,"result":{}}',
   ]) {
-    assert.equal(traced(read(text), trace).bytes.toString(), text);
+    assert.equal(read(text, traced(trace)).bytes.toString(), text);
   }
 });
