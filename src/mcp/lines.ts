@@ -25,7 +25,6 @@ export function lines(limit: number, events: LineEvents): Lines {
   let tail: Buffer = Buffer.alloc(0);
 
   const hold = (part: Buffer) => {
-    if (part.length === 0) return;
     size += part.length;
     parts.push(part);
     if (size <= limit) return;
@@ -46,7 +45,7 @@ export function lines(limit: number, events: LineEvents): Lines {
   };
 
   const emit = (line: Buffer) => {
-    const text = line.at(-1) === carriageReturn ? line.subarray(0, -1) : line;
+    const text = line[line.length - 1] === carriageReturn ? line.subarray(0, -1) : line;
     if (text.length > 0) events.line(text);
   };
 
@@ -54,11 +53,15 @@ export function lines(limit: number, events: LineEvents): Lines {
     push(chunk) {
       let from = 0;
       for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
-        hold(chunk.subarray(from, at));
-        finish();
+        const part = chunk.subarray(from, at);
+        if (size === 0 && part.length <= limit) emit(part);
+        else {
+          hold(part);
+          finish();
+        }
         from = at + 1;
       }
-      hold(chunk.subarray(from));
+      if (from < chunk.length) hold(chunk.subarray(from));
     },
     end: finish,
   };
