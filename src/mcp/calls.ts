@@ -1,7 +1,7 @@
 /** The calls of one session that wait for their answer, and the time they have for it. */
 
 import type { Outcome } from './called.ts';
-import { errorResponse, type Id, keyOf, progressTokenOf, type Request, rpcCode } from './message.ts';
+import { errorResponse, type Id, progressTokenOf, type Request, rpcCode } from './message.ts';
 import type { Answering } from './post-answer.ts';
 
 export interface Call {
@@ -9,7 +9,7 @@ export interface Call {
   readonly answer: Answering;
   readonly startedAt: number;
   readonly timer: NodeJS.Timeout;
-  readonly token: string | undefined;
+  readonly token: Id | undefined;
   readonly ended: (outcome: Outcome) => void;
 }
 
@@ -32,13 +32,14 @@ const patience = 6;
 
 /** `timeout` in seconds; `expired` is called with a call that has already been failed with 504. */
 export function callTable(timeout: number, expired: (call: Call) => void): Calls {
-  const calls = new Map<string, Call>();
-  const tokens = new Map<string, Call>();
+  // To a map 1 and "1" are two, as they are to JSON-RPC.
+  const calls = new Map<Id, Call>();
+  const tokens = new Map<unknown, Call>();
 
   const settle = (call: Call, bytes: Buffer, outcome: Outcome, status?: number) => {
     clearTimeout(call.timer);
     call.ended(outcome);
-    calls.delete(keyOf(call.request.id));
+    calls.delete(call.request.id);
     if (call.token !== undefined) tokens.delete(call.token);
     call.answer.respond(bytes, status);
   };
@@ -59,16 +60,16 @@ export function callTable(timeout: number, expired: (call: Call) => void): Calls
         request,
         answer,
         ended,
-        token: token === undefined ? undefined : keyOf(token),
+        token,
         startedAt: Date.now(),
         timer: setTimeout(expire, timeout * 1000),
       };
-      calls.set(keyOf(request.id), call);
+      calls.set(request.id, call);
       if (call.token !== undefined) tokens.set(call.token, call);
     },
-    get: (id) => calls.get(keyOf(id)),
+    get: (id) => calls.get(id),
     progressed(token) {
-      const call = tokens.get(keyOf(token));
+      const call = tokens.get(token);
       if (call && Date.now() - call.startedAt < patience * timeout * 1000) call.timer.refresh();
       return call;
     },

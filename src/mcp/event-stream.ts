@@ -246,6 +246,7 @@ function eventStream(options: StreamOptions): Stream {
       return res !== undefined;
     },
     takeUnsent() {
+      if (written === last) return [];
       const unsent = events.filter((event) => event.number > written);
       for (const event of unsent) options.remove(event);
       events = events.filter((event) => event.number <= written);

@@ -1,7 +1,7 @@
 /** One legacy session: which of the server's messages goes to which stream of the client, and back. */
 
 import type { Log } from '../log.ts';
-import type { Answer, Exchange } from '../router/handler.ts';
+import type { Answer, Caller, Exchange } from '../router/handler.ts';
 import { accepted } from './accept.ts';
 import { type Called, outcomeOf } from './called.ts';
 import { callTable } from './calls.ts';
@@ -13,7 +13,6 @@ import {
   type Id,
   isId,
   isObject,
-  keyOf,
   type Message,
   type Notification,
   type Request,
@@ -30,8 +29,8 @@ import { Unavailable } from './unavailable.ts';
 
 export interface Session {
   readonly id: string;
-  /** User and client it belongs to. */
-  readonly owner: string;
+  /** Whom it belongs to. */
+  readonly caller: Caller | undefined;
   /** Whom it counts against. */
   readonly account: string;
   /** As the server answered initialize; undefined until it has. */
@@ -43,8 +42,8 @@ export interface Session {
   readonly lastUsed: number;
   /** The client has said that it got the answer to initialize. */
   readonly confirmed: boolean;
-  /** Rejects with RpcFault or Unavailable, before anything reaches the server. */
-  post(exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer>;
+  /** Throws RpcFault or Unavailable, before anything reaches the server. */
+  post(exchange: Exchange, messages: readonly Message[], batch: boolean): Answer | Promise<Answer>;
   /** The standing stream, or the one that `lastEventId` was on. False where that one was forgotten. */
   listen(exchange: Exchange, lastEventId: string | undefined): boolean;
   readonly standing: EventStream;
@@ -60,7 +59,7 @@ export interface Session {
 
 export interface SessionOptions {
   readonly id: string;
-  readonly owner: string;
+  readonly caller: Caller | undefined;
   readonly account: string;
   readonly log: Log;
   readonly limits: BridgeLimits;
@@ -77,10 +76,10 @@ export interface SessionOptions {
 const mostAsked = 1000;
 
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { id, owner, account, log, limits, policy } = options;
+  const { id, caller, account, log, limits, policy } = options;
   const connection = await options.connection;
   /** The server's requests that the client has not answered. */
-  const asked = new Map<string, { readonly at: number; refuse(text: string): void }>();
+  const asked = new Map<unknown, { readonly at: number; refuse(text: string): void }>();
   let version: string | undefined;
   let confirmed = false;
   let over = false;
@@ -132,13 +131,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
   const ask = (request: Request, about: Id | null | undefined) => {
     const refuse = (text: string) => {
-      asked.delete(keyOf(request.id));
+      asked.delete(request.id);
       if (!over) tell({ id: request.id, error: { code: rpcCode.internalError, message: text } });
     };
     // ST-10: a server that wants to know whether anybody is there is answered also while no client listens.
     if (request.method === 'ping' && streams.attached === 0) return tell({ id: request.id, result: {} });
     if (asked.size >= mostAsked) return refuse('too many requests are waiting for the client');
-    asked.set(keyOf(request.id), { at: Date.now(), refuse });
+    asked.set(request.id, { at: Date.now(), refuse });
     route(request, about, () => refuse('the client does not listen'));
   };
 
@@ -146,7 +145,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (over) return;
     if (message.kind === 'response') return respond(message);
     if (message.kind === 'request') return ask(message, about);
-    if (message.method === 'notifications/cancelled') asked.delete(keyOf(message.params.requestId));
+    if (message.method === 'notifications/cancelled') asked.delete(message.params.requestId);
     const call =
       message.method === 'notifications/progress' ? calls.progressed(message.params.progressToken) : undefined;
     if (!call) return route(message, about);
@@ -156,7 +155,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const forward = (message: Message) => {
     if (message.kind === 'response') {
       // Only what was asked: the server cannot be told apart otherwise whom it hears.
-      if (asked.delete(keyOf(message.id))) connection.send(message);
+      if (asked.delete(message.id)) connection.send(message);
       return;
     }
     if (message.method === 'notifications/initialized') confirmed = true;
@@ -176,16 +175,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (connection.backlog > limits.message || calls.size + requests.length > limits.callsPerSession) {
       throw new Unavailable(503, 'the server is behind with this session', { retryAfter: 1 });
     }
-    const ids = new Set<string>();
-    for (const { id } of requests) {
-      const key = keyOf(id);
-      if (calls.get(id) || ids.has(key))
+    for (const request of requests) {
+      const { id } = request;
+      if (calls.get(id) || requests.find((one) => one.id === id) !== request)
         throw new RpcFault(rpcCode.invalidRequest, 'a request with this id is in flight', id);
-      ids.add(key);
     }
   };
 
-  const post = async (exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer> => {
+  const post = (exchange: Exchange, messages: readonly Message[], batch: boolean): Answer | Promise<Answer> => {
     const requests = messages.filter((message) => message.kind === 'request');
     admit(requests);
     lastUsed = Date.now();
@@ -243,7 +240,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
   return {
     id,
-    owner,
+    caller,
     account,
     get version() {
       return version;

@@ -104,7 +104,7 @@ export function sessions({ config, limits, log, connect, called, gatewayId }: Se
         });
         session = await openSession({
           id,
-          owner: ownerOf(exchange),
+          caller: exchange.caller,
           account,
           called,
           connection,
@@ -126,7 +126,7 @@ export function sessions({ config, limits, log, connect, called, gatewayId }: Se
     find(exchange, id) {
       if (disposed) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
       const session = table.get(id);
-      return session?.owner === ownerOf(exchange) ? session : undefined;
+      return session && isOwner(session, exchange) ? session : undefined;
     },
     get size() {
       return table.size;
@@ -140,9 +140,9 @@ export function sessions({ config, limits, log, connect, called, gatewayId }: Se
   };
 }
 
-/** TR-22: a session id is no credential; whoever uses it must be whom it was given to. */
-function ownerOf({ caller }: Exchange): string {
-  return caller ? JSON.stringify([caller.subject, caller.clientId]) : '';
+/** TR-22: a session id is no credential; whoever uses it must be whom it was given to, a person and a client. */
+function isOwner({ caller: owner }: Session, { caller }: Exchange): boolean {
+  return caller?.subject === owner?.subject && caller?.clientId === owner?.clientId;
 }
 
 /** Whom a session counts against: a user with all clients, else an address. */

@@ -9,7 +9,7 @@ import type { Sessions } from './sessions.ts';
 import { rpcRefusal } from './unavailable.ts';
 
 export interface StreamableHttp {
-  post(exchange: Exchange, messages: readonly Message[], batch: boolean): Promise<Answer>;
+  post(exchange: Exchange, messages: readonly Message[], batch: boolean): Answer | Promise<Answer>;
   get(exchange: Exchange): Answer;
   delete(exchange: Exchange): Answer;
 }
@@ -37,9 +37,9 @@ export function streamableHttp(sessions: Sessions): StreamableHttp {
   };
 
   return {
-    async post(exchange, messages, batch) {
+    post(exchange, messages, batch) {
       const [first] = messages;
-      const handshake = messages.find((message) => message.kind === 'request' && message.method === 'initialize');
+      const handshake = messages.find(isHandshake);
       if (first && handshake === first && !batch) return initialize(exchange, first);
       const session = sessionOf(exchange);
       if (handshake) throw rpcRefusal(400, 'initialize cannot be part of a batch');
@@ -63,4 +63,8 @@ export function streamableHttp(sessions: Sessions): StreamableHttp {
       return { status: 204 };
     },
   };
+}
+
+function isHandshake(message: Message): boolean {
+  return message.kind === 'request' && message.method === 'initialize';
 }
