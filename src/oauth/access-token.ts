@@ -30,6 +30,8 @@ export interface AccessTokens {
   ): Promise<string>;
   /** Signature, issuer and time hold, and the grant lives. Refuses with invalid_token. Says nothing of the audience. */
   verify(token: string): Promise<AccessTokenClaims>;
+  /** The same, where all of it was found less than a second ago; undefined where `verify` must be asked. */
+  recent(token: string): AccessTokenClaims | undefined;
 }
 
 interface Verified {
@@ -47,7 +49,7 @@ export const tokenForm = /^[A-Za-z0-9._~+/-]+=*$/;
 export function accessTokens(options: {
   readonly issuer: string;
   readonly keys: SigningKeys;
-  readonly grants: Pick<Grants, 'find'>;
+  readonly grants: Pick<Grants, 'find' | 'recent'>;
 }): AccessTokens {
   const { issuer, keys, grants } = options;
   const verified = new Map<string, Verified>();
@@ -116,6 +118,15 @@ export function accessTokens(options: {
       if (end === undefined) return claims;
       verified.delete(hash);
       throw invalid(end);
+    },
+    recent(token) {
+      if (token.length > longest) return undefined;
+      const found = verified.get(hashed('sha256', token, 'base64url'));
+      if (found === undefined) return undefined;
+      const { claims, kid } = found;
+      const lives =
+        claims.expiresAt > Date.now() / 1000 && grants.recent(claims.grantId) !== undefined && keys.isKnown(kid);
+      return lives ? claims : undefined;
     },
   };
 }

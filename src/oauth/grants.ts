@@ -69,6 +69,8 @@ export interface Grants {
   extend(grant: Grant, lifetime: number): Promise<boolean>;
   /** The live grant, or undefined. */
   find(grantId: string): Promise<Grant | undefined>;
+  /** A grant that `find` found less than a second ago and nobody has ended here since; undefined where `find` must be asked. */
+  recent(grantId: string): Grant | undefined;
   /** The live grants of one person, in no order; those whose code was never redeemed are left out. */
   ofSubject(subject: string): AsyncIterable<Grant>;
   ofClient(clientId: string): AsyncIterable<Grant>;
@@ -161,6 +163,7 @@ export function grants(store: Store, lifetime: (client: Client) => number): Gran
     },
     extend: (grant, howLong) => records.set(grant.id, grant, { ...ttl(howLong), only: 'present' }),
     find: (grantId) => records.get(grantId),
+    recent: (grantId) => records.recent(grantId),
     ofSubject: (subject) => some(`${part(subject)}.`, (grant) => grant.subject === subject),
     async *ofClient(clientId) {
       const wanted = part(clientId);

@@ -14,11 +14,15 @@ export interface GuardParts {
   readonly bareNames: boolean;
 }
 
-/** The caller of this request at this resource; refuses with 400, 401 or 403 and the challenge. */
-export type Check = (exchange: Exchange, resource: ProtectedResource) => Promise<Caller>;
+/** The caller of this request at this resource, at once where it was asked a moment ago; refuses with 400, 401 or 403 and the challenge. */
+export type Check = (exchange: Exchange, resource: ProtectedResource) => Caller | Promise<Caller>;
 
 export function guard(check: Check, resource: ProtectedResource): Middleware {
-  return (next) => async (exchange) => next({ ...exchange, caller: await check(exchange, resource) });
+  return (next) => (exchange) => {
+    const found = check(exchange, resource);
+    if (!(found instanceof Promise)) return next({ ...exchange, caller: found });
+    return found.then((caller) => next({ ...exchange, caller }));
+  };
 }
 
 /** What never changes while the resource is guarded: its challenge, and whom verified claims let in. */
@@ -73,11 +77,8 @@ export function checks({ accessTokens, bareNames }: GuardParts): Check {
     return caller;
   }
 
-  return async (exchange, resource) => {
-    const { notes } = exchange;
-    notes.step = 'call';
+  function enter({ notes }: Exchange, claims: AccessTokenClaims, resource: ProtectedResource): Caller {
     const { refuse, admitted } = doorOf(resource);
-    const claims = await verified(presented(exchange, refuse), refuse);
     notes.clientId = claims.clientId;
     notes.username = claims.username;
     const known = admitted.get(claims);
@@ -85,6 +86,15 @@ export function checks({ accessTokens, bareNames }: GuardParts): Check {
     const caller = admit(claims, resource, refuse);
     admitted.set(claims, caller);
     return caller;
+  }
+
+  return (exchange, resource) => {
+    exchange.notes.step = 'call';
+    const { refuse } = doorOf(resource);
+    const token = presented(exchange, refuse);
+    const recent = accessTokens.recent(token);
+    if (recent !== undefined) return enter(exchange, recent, resource);
+    return verified(token, refuse).then((claims) => enter(exchange, claims, resource));
   };
 }
 
@@ -99,13 +109,13 @@ function presented({ req, query, notes }: Exchange, refuse: Challenge): string {
   // OAuth 2.1 §5.1: never in the query, where logs and histories keep it.
   if (inQuery) throw refuse('invalid_request', 'The access token belongs in the Authorization header', { status: 401 });
   // RFC 9110 §11.1: the scheme's case does not matter.
-  const [, scheme = '', rest = ''] = /^(\S*)[ \t]*(.*)$/.exec(authorization ?? '') ?? [];
+  const [scheme] = /^bearer[ \t]+(?=.)/i.exec(authorization ?? '') ?? [];
   // RFC 6750 §3: a request without a token is told nothing of an error.
-  if (scheme.toLowerCase() !== 'bearer' || rest === '') {
+  if (authorization === undefined || scheme === undefined) {
     notes.step = 'challenge';
     throw refuse(undefined, 'An access token is needed');
   }
-  return rest;
+  return authorization.slice(scheme.length);
 }
 
 /** Node keeps the first of several. */

@@ -46,6 +46,8 @@ export interface SigningKeys {
   signer(expiresAt: number): Promise<SigningKey>;
   /** The public key with this id, or undefined. */
   verifier(kid: string): Promise<SigningKey | undefined>;
+  /** Whether `verifier` knew it less than a second ago; where it says no, `verifier` must be asked. */
+  isKnown(kid: string): boolean;
   /** RFC 7517 §5: the public halves, the retired ones as long as a token signed by them may live. */
   published(): Promise<{ readonly keys: readonly JWK[] }>;
   list(): Promise<KeyInfo[]>;
@@ -73,7 +75,7 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
   const privates = collection<JWK>(store, 'signing-key');
   const verifiers = new Map<string, Promise<SigningKey>>();
   const signers = new Map<string, Promise<SigningKey>>();
-  let copy: { readonly set: Promise<KeySet>; askedAt: number; readAt: number } | undefined;
+  let copy: { readonly set: Promise<KeySet>; askedAt: number; readAt: number; found?: KeySet } | undefined;
   let making: Promise<KeySet> | undefined;
 
   async function read(): Promise<KeySet> {
@@ -95,11 +97,16 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
       Object.assign(mine, { askedAt: Number.NEGATIVE_INFINITY, readAt: former.readAt });
       return former.set;
     });
-    const mine = { set, askedAt: now, readAt: now };
+    const mine: NonNullable<typeof copy> = { set, askedAt: now, readAt: now };
     copy = mine;
-    set.catch(() => {
-      if (copy === mine) copy = undefined;
-    });
+    set.then(
+      (found) => {
+        mine.found = found;
+      },
+      () => {
+        if (copy === mine) copy = undefined;
+      },
+    );
     return set;
   }
 
@@ -190,6 +197,10 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
       // One that the copy does not have may have been made since.
       const found = find(await known(), kid) ?? find(await known(true), kid);
       return found && verifierOf(found);
+    },
+    isKnown(kid) {
+      if (copy?.found === undefined || performance.now() - copy.askedAt >= copyLifetime) return false;
+      return find(copy.found, kid) !== undefined;
     },
     async published() {
       return { keys: (await prepared(false)).keys.map(({ jwk }) => jwk) };

@@ -12,12 +12,17 @@ import type { ProtectedResource } from './resource.ts';
 
 export function verifyEndpoint(check: Check, resources: readonly ProtectedResource[]): Handler {
   const resourceOf = forwardedResource(resources);
+  const callerOf: typeof check = async (exchange, resource) => {
+    try {
+      return await check(exchange, resource);
+    } catch (error) {
+      throw error instanceof OAuthError && error.reply.status === 400 ? asRefusal(error) : error;
+    }
+  };
   const verify: Handler = async (exchange) => {
     // What an untrusted peer said of X-Forwarded is gone from `headers`, and only from there.
     const { resource, query } = resourceOf(exchange.req.headers);
-    const caller = await check({ ...exchange, query }, resource).catch((error: unknown) => {
-      throw error instanceof OAuthError && error.reply.status === 400 ? asRefusal(error) : error;
-    });
+    const caller = await callerOf({ ...exchange, query }, resource);
     // All four each time, so that a proxy that copies what is there overwrites whatever the client sent.
     const headers = { ...noStore, ...callerHeaders(caller), 'x-scope': [...caller.scope].join(' ') };
     return { status: 200, headers };

@@ -1,4 +1,4 @@
-/** What was read a moment ago is good for a moment more while the store is away, so that calls under way go on. */
+/** What was read a moment ago is good for a moment more: for the next request, and longer while the store is away. */
 
 import { type Store, StoreUnavailable } from './store.ts';
 
@@ -6,6 +6,8 @@ import { type Store, StoreUnavailable } from './store.ts';
 export const graceTime = 10_000;
 const mostRemembered = 10_000;
 
+/** Milliseconds after a read for which the next asks nobody: for so long a revocation by another gateway can stay unseen. */
+const fresh = 500;
 /** Milliseconds in which a key that is read again does not move to the end of the line. */
 const settled = 1000;
 
@@ -15,10 +17,14 @@ interface Read {
   readonly since: number;
 }
 
-/** Remembers `kind` of records. The store is asked every time; only where it cannot answer is the memory used. */
+/**
+ * Remembers `kind` of records. `get` asks the store every time, and only where it cannot answer is the memory used; `recent`
+ * is the memory, which every write of this process ends at once.
+ */
 export function rememberingReads(store: Store, kind: string): Store {
   const prefix = `${kind}:`;
   const reads = new Map<string, Read>();
+  let writes = 0;
 
   function remember(key: string, value: unknown): void {
     const at = Date.now();
@@ -37,22 +43,33 @@ export function rememberingReads(store: Store, kind: string): Store {
   }
 
   async function forgetting<T>(key: string, write: () => Promise<T>): Promise<T> {
-    reads.delete(key);
+    if (!key.startsWith(prefix)) return write();
+    const forget = () => {
+      writes += 1;
+      reads.delete(key);
+    };
+    forget();
     try {
       return await write();
     } finally {
       // A read that began before the write may have been remembered while it ran.
-      reads.delete(key);
+      forget();
     }
   }
 
   return {
     ...store,
+    recent(key) {
+      const read = reads.get(key);
+      return read !== undefined && Date.now() - read.at < fresh ? read.value : undefined;
+    },
     async get(key) {
       if (!key.startsWith(prefix)) return store.get(key);
+      const before = writes;
       try {
         const value = await store.get(key);
-        remember(key, value);
+        // What was written meanwhile may be newer than what was read.
+        if (before === writes) remember(key, value);
         return value;
       } catch (error) {
         const read = reads.get(key);

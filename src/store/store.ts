@@ -12,6 +12,8 @@
  */
 export interface Store extends AsyncDisposable {
   get(key: string): Promise<unknown>;
+  /** As it was read less than a second ago, if nothing was written to it here since; undefined where it must be asked for. */
+  recent?(key: string): unknown;
   /**
    * `ttl` in seconds, zero and less ending at once; without it the key stays until deleted, and a former time to live ends.
    * `only: 'absent'` makes the write a claim, `only: 'present'` a renewal that cannot bring back what was deleted:
@@ -60,6 +62,8 @@ export async function ailmentOf(store: Store): Promise<string | undefined> {
 /** One kind of record under its own prefix. */
 export interface Collection<T> {
   get(id: string): Promise<T | undefined>;
+  /** See `Store`. */
+  recent(id: string): T | undefined;
   set(id: string, value: T, options?: { ttl?: number; only?: 'absent' | 'present' }): Promise<boolean>;
   delete(id: string): Promise<boolean>;
   ids(): AsyncIterable<string>;
@@ -72,6 +76,7 @@ export function collection<T>(store: Store, prefix: string): Collection<T> {
   const start = `${prefix}:`;
   return {
     get: (id) => store.get(start + id) as Promise<T | undefined>,
+    recent: (id) => store.recent?.(start + id) as T | undefined,
     set: (id, value, options) => store.set(start + id, value, options),
     delete: (id) => store.delete(start + id),
     async *ids() {

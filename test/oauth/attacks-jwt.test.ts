@@ -111,7 +111,7 @@ for (const alg of ['RS256', 'ES256', 'EdDSA'] as const satisfies SigningAlgorith
     const tokens = accessTokens({
       issuer,
       keys,
-      grants: { find: async (id) => (id === grant.id ? grant : undefined) },
+      grants: { find: async (id) => (id === grant.id ? grant : undefined), recent: () => undefined },
     });
     const now = Math.floor(Date.now() / 1000);
     const { key, kid } = await keys.signer(now + 1800);
@@ -165,7 +165,7 @@ test('RFC 8725 §3.12: keys of one algorithm verify no token of another, though 
   const now = Math.floor(Date.now() / 1000);
   const [rsa, ec] = [signingKeys(store, 'RS256', 1800), signingKeys(store, 'ES256', 1800)];
   const [first, second] = [await rsa.signer(now + 60), await ec.signer(now + 60)];
-  const tokens = accessTokens({ issuer, keys: rsa, grants: { find: async () => grant } });
+  const tokens = accessTokens({ issuer, keys: rsa, grants: { find: async () => grant, recent: () => grant } });
   const crossed = await new SignJWT({ iss: issuer })
     .setProtectedHeader({ alg: 'ES256', kid: first.kid, typ: 'at+jwt' })
     .sign(second.key);

@@ -69,3 +69,43 @@ test('while the store answers, each read asks it', async () => {
   await store.delete('grant:1');
   assert.equal(await remembering.get('grant:1'), undefined);
 });
+
+test('what was read a moment ago is known at once, until it is written here or the moment is over', async (t) => {
+  clock(t);
+  const { store } = breakable();
+  const remembering = rememberingReads(store, 'grant');
+  await remembering.set('grant:1', 1);
+  assert.equal(remembering.recent?.('grant:1'), undefined, 'never read');
+  await remembering.get('grant:1');
+  assert.equal(remembering.recent?.('grant:1'), 1);
+  await remembering.set('grant:1', 2);
+  assert.equal(remembering.recent?.('grant:1'), undefined, 'written');
+  await remembering.get('grant:1');
+  const deleting = remembering.delete('grant:1');
+  assert.equal(remembering.recent?.('grant:1'), undefined, 'being deleted');
+  await deleting;
+  await remembering.set('grant:1', 3);
+  await remembering.get('grant:1');
+  t.mock.timers.tick(1000);
+  assert.equal(remembering.recent?.('grant:1'), undefined, 'a second later');
+});
+
+test('a read that is overtaken by a write is not remembered', async () => {
+  const { store } = breakable();
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const slow: Store = {
+    ...store,
+    async get(key) {
+      const value = await store.get(key);
+      await held;
+      return value;
+    },
+  };
+  const remembering = rememberingReads(slow, 'grant');
+  await remembering.set('grant:1', 'live');
+  const reading = remembering.get('grant:1');
+  await remembering.delete('grant:1');
+  release();
+  assert.equal(await reading, 'live');
+  assert.equal(remembering.recent?.('grant:1'), undefined);
+});
