@@ -1,6 +1,6 @@
 /** A listening address: sockets in, exchanges to the handler, replies out. RFC 9112. */
 
-import { createServer, type IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2Session, type SecureServerOptions } from 'node:http2';
 import { type AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -16,6 +16,7 @@ import { isAt, listenOptions, passedSocket } from './listen-address.ts';
 import { peerAddress } from './peer.ts';
 import { expectProxyHeaders } from './proxied-sockets.ts';
 import { writeReply } from './reply.ts';
+import { IdentifiedResponse } from './response-head.ts';
 import { type Serving, serving } from './serve.ts';
 import { linger } from './socket-close.ts';
 
@@ -145,6 +146,7 @@ function httpServer({ limits, secure }: EntrypointOptions): Server {
     highWaterMark: 64 * 1024,
     // Any other Upgrade is ignored, as RFC 9110 §7.8 allows: h2c above all never becomes a tunnel.
     shouldUpgradeCallback: isWebSocket,
+    ServerResponse: IdentifiedResponse,
   };
   const server = secure ? secureServer(secure.options, options) : createServer(options);
   server.maxConnections = limits.connections;
@@ -155,7 +157,8 @@ function httpServer({ limits, secure }: EntrypointOptions): Server {
 
 /** With allowHTTP1 an HTTP/2 server speaks node:http's events with its request and response; @types/node does not say so. */
 function secureServer(secure: SecureServerOptions, options: ServerOptions): Server {
-  return createSecureServer({ ...options, ...secure, allowHTTP1: true }) as unknown as Server;
+  const own = { allowHTTP1: true, Http1ServerResponse: IdentifiedResponse };
+  return createSecureServer({ ...options, ...secure, ...own }) as unknown as Server;
 }
 
 function isWebSocket(req: IncomingMessage): boolean {
@@ -208,7 +211,7 @@ const unparsed = { method: '-', host: '-', path: '-', protocol: '-', duration: 0
 
 /** So that an upgrade is answered like any other request, where it is refused. */
 function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse {
-  const res = new ServerResponse(req);
+  const res = new IdentifiedResponse(req);
   res.shouldKeepAlive = false;
   res.assignSocket(socket as Socket);
   res.once('finish', () => socket.end());

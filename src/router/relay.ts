@@ -57,7 +57,7 @@ export function relay(
   const { exchange } = call;
   const { res, req } = exchange;
   let elsewhere: string | undefined;
-  let small: { readonly status: number; readonly headers: readonly string[]; body: Buffer | undefined } | undefined;
+  let small: { readonly status: number; readonly headers: string[]; body: Buffer | undefined } | undefined;
   let trailing = false;
   let idle: NodeJS.Timeout | undefined;
   const settle = () => {

@@ -8,6 +8,7 @@ import { type Exchange, type Handler, type Reply, refusal, streamed } from './ha
 import { peerAddress } from './peer.ts';
 import { replyTo, writeReply } from './reply.ts';
 import { announcedLength, bodyReader } from './request-body.ts';
+import { IdentifiedResponse } from './response-head.ts';
 import { settle } from './settle.ts';
 import { abandon, closeGently } from './socket-close.ts';
 import { traceOf } from './trace-context.ts';
@@ -64,9 +65,18 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       const reply = await current({ req, res, ...settled, ...about, body, ...(upgrade && { upgrade }) });
       if (reply !== streamed) write(req, res, about, reply);
     } catch (error) {
-      const reply = replyTo(error, about);
+      refuse(req, res, about, error);
+    }
+  };
+
+  const refuse = (req: IncomingMessage, res: ServerResponse, about: About, error: unknown) => {
+    const reply = replyTo(error, about);
+    try {
       if (res.headersSent || res.destroyed) abandon(res);
       else write(req, res, about, reply);
+    } catch (error) {
+      about.log.error('answer failed', { error });
+      abandon(res);
     }
   };
 
@@ -117,8 +127,9 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       inFlight.add(res);
       bySocket.set(socket, res);
       if (onFinished) endsConnection(res);
-      // Set on the response itself, so that whoever writes its head need not know.
-      res.setHeader('x-request-id', trace.requestId);
+      // Known to the response itself, so that whoever writes its head need not know.
+      if (res instanceof IdentifiedResponse) res.requestId = trace.requestId;
+      else res.setHeader('x-request-id', trace.requestId);
       res.on('error', ignored);
       res.once('close', () => {
         inFlight.delete(res);
@@ -126,10 +137,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
         if (inFlight.size === 0) onFinished?.();
         tell(recordOf(req, res, about, peer, performance.now() - start));
       });
-      answer(req, res, about, upgrade).catch((error: unknown) => {
-        about.log.error('answer failed', { error });
-        abandon(res);
-      });
+      void answer(req, res, about, upgrade);
     },
   };
 }
@@ -182,7 +190,8 @@ function recordOf(
     if (res.statusCode !== 101) record.aborted = 'client';
   } else if (req.method !== 'HEAD') {
     // Where it is told in advance; counting would cost every chunk.
-    const bytes = Number(res.getHeader('content-length') ?? Number.NaN);
+    const listed = res instanceof IdentifiedResponse ? res.announcedLength : undefined;
+    const bytes = Number(listed ?? res.getHeader('content-length') ?? Number.NaN);
     if (bytes >= 0) record.bytes = bytes;
   }
   return Object.assign(record, notes);

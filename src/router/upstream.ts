@@ -6,7 +6,7 @@ import type { Limits } from './config.ts';
 import { type Exchange, type Handler, Refusal, streamed } from './handler.ts';
 import { type Behind, type Call, relay, smallAnswer } from './relay.ts';
 import { announcedLength, bodyStream, hasBody } from './request-body.ts';
-import { type Slots, slots } from './slots.ts';
+import { slots } from './slots.ts';
 import { probe, type UpstreamClient, type UpstreamTls, upstreamAddress, upstreamClient } from './upstream-client.ts';
 import { brokeOff, idempotent } from './upstream-failure.ts';
 import { headerMap, type Passed, requestHeaders } from './upstream-headers.ts';
@@ -84,7 +84,12 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
           call.body = await bodyFor(exchange, isEndpoint, limits.body);
         let next: string | undefined = path;
         for (let redirects = 0; next !== undefined; redirects++) {
-          next = await forward(call, next, behind, from, isEndpoint && redirects < mostRedirects);
+          call.release = from.tryTake() ?? (await from.take(call));
+          try {
+            next = await forward(call, next, behind, isEndpoint && redirects < mostRedirects);
+          } finally {
+            call.release();
+          }
         }
         return streamed;
       } catch (error) {
@@ -118,35 +123,29 @@ function bodyFor({ req, content, body }: Exchange, isEndpoint: boolean, limit: n
 }
 
 /** Resolves when the answer is through, with the path to go to instead where the server says so. */
-async function forward(
+function forward(
   call: Call,
   path: string,
   behind: Behind & { readonly connections: UpstreamClient },
-  from: Slots,
   mayRedirect: boolean,
 ): Promise<string | undefined> {
   const { exchange, body: content } = call;
   const { req, res, mostBody } = exchange;
   const { limits, connections } = behind;
-  call.release = await from.take(call);
-  try {
-    const body = content === 'stream' ? bodyStream(req, res, Math.min(limits.body, mostBody ?? limits.body)) : content;
-    const length = content === 'stream' ? announcedLength(req) : undefined;
-    const headers = length === undefined ? call.headers : [...call.headers, 'content-length', String(length)];
-    const request = { method: req.method ?? 'GET', path, headers, body };
-    const attempt = (dispatch: UpstreamClient['dispatch']) =>
-      new Promise<string | undefined>((resolve, reject) => {
-        dispatch(request, relay(call, behind, mayRedirect, resolve, reject));
-      });
-    // RFC 9112 §9.3.1: a kept connection may end at any moment; RFC 9110 §9.2.2: what may be sent twice is sent once more.
-    const repeatable = content !== 'stream' && idempotent.has(request.method);
-    return await attempt(connections.dispatch).catch((error: unknown) => {
-      const { anew } = connections;
-      if (!repeatable || anew === undefined || call.gone || !(error instanceof Refusal && brokeOff(error.cause)))
-        throw error;
-      return attempt(anew);
+  const body = content === 'stream' ? bodyStream(req, res, Math.min(limits.body, mostBody ?? limits.body)) : content;
+  const length = content === 'stream' ? announcedLength(req) : undefined;
+  const headers = length === undefined ? call.headers : [...call.headers, 'content-length', String(length)];
+  const request = { method: req.method ?? 'GET', path, headers, body };
+  const attempt = (dispatch: UpstreamClient['dispatch']) =>
+    new Promise<string | undefined>((resolve, reject) => {
+      dispatch(request, relay(call, behind, mayRedirect, resolve, reject));
     });
-  } finally {
-    call.release();
-  }
+  const first = attempt(connections.dispatch);
+  if (content === 'stream' || !idempotent.has(request.method)) return first;
+  // RFC 9112 §9.3.1: a kept connection may end at any moment; RFC 9110 §9.2.2: what may be sent twice is sent once more.
+  return first.catch((error: unknown) => {
+    const { anew } = connections;
+    if (anew === undefined || call.gone || !(error instanceof Refusal && brokeOff(error.cause))) throw error;
+    return attempt(anew);
+  });
 }
