@@ -49,10 +49,15 @@ export interface Trace {
   readonly state?: string;
 }
 
-/** How whoever is behind the gateway is told of the trace. W3C Trace Context §3.2, §3.3. */
-export function traceHeaders({ traceId, spanId, sampled, state }: Trace): Record<string, string> {
-  const traceparent = `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
-  return state === undefined ? { traceparent } : { traceparent, tracestate: state };
+/** How whoever is behind the gateway is told of the trace. W3C Trace Context §3.2. */
+export function traceParent({ traceId, spanId, sampled }: Trace): string {
+  return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
+}
+
+/** With what came with it. W3C Trace Context §3.3. */
+export function traceHeaders(trace: Trace): Record<string, string> {
+  const traceparent = traceParent(trace);
+  return trace.state === undefined ? { traceparent } : { traceparent, tracestate: trace.state };
 }
 
 /** What stages tell of a request to those who watch: the access log, metrics, the timeline. No stage reads them. */

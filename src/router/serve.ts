@@ -59,10 +59,13 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
 
   const answer = async (req: IncomingMessage, res: ServerResponse, about: About, upgrade: Exchange['upgrade']) => {
     try {
-      const settled = settle(req, trusted, encrypted);
-      about.notes.client = settled.clientAddress;
+      const { scheme, host, path, query, clientAddress } = settle(req, trusted, encrypted);
+      const { log, notes, trace } = about;
+      notes.client = clientAddress;
       const body = bodyReader(req, res);
-      const reply = await current({ req, res, ...settled, ...about, body, ...(upgrade && { upgrade }) });
+      // Written out, so that all exchanges have one shape.
+      const exchange = { req, res, scheme, host, path, query, clientAddress, log, notes, trace, body };
+      const reply = await current(upgrade === undefined ? exchange : { ...exchange, upgrade });
       if (reply !== streamed) write(req, res, about, reply);
     } catch (error) {
       refuse(req, res, about, error);
@@ -131,7 +134,8 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       if (res instanceof IdentifiedResponse) res.requestId = trace.requestId;
       else res.setHeader('x-request-id', trace.requestId);
       res.on('error', ignored);
-      res.once('close', () => {
+      // Emitted once; `once` would cost each request a second function and its removal.
+      res.on('close', () => {
         inFlight.delete(res);
         if (bySocket.get(socket) === res) bySocket.delete(socket);
         if (inFlight.size === 0) onFinished?.();

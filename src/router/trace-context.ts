@@ -20,17 +20,13 @@ const idForm = /^[\w.-]{1,64}$/;
  */
 export function traceOf(headers: IncomingHttpHeaders, sample?: () => boolean): Trace {
   const spanId = randomId(8);
-  const parent = parentOf(headers.traceparent);
-  const state = parent && stateOf(headers.tracestate);
   const named = headers['x-request-id'];
-  return {
-    requestId: typeof named === 'string' && idForm.test(named) ? named : spanId,
-    traceId: parent?.traceId ?? randomId(16),
-    spanId,
-    sampled: parent?.sampled ?? sample?.() ?? true,
-    ...(parent && { parentId: parent.spanId }),
-    ...(state !== undefined && { state }),
-  };
+  const requestId = typeof named === 'string' && idForm.test(named) ? named : spanId;
+  const parent = parentOf(headers.traceparent);
+  if (parent === undefined) return { requestId, traceId: randomId(16), spanId, sampled: sample?.() ?? true };
+  const { traceId, sampled, spanId: parentId } = parent;
+  const state = stateOf(headers.tracestate);
+  return { requestId, traceId, spanId, sampled, parentId, ...(state !== undefined && { state }) };
 }
 
 function parentOf(header: unknown): { traceId: string; spanId: string; sampled: boolean } | undefined {

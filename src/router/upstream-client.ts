@@ -71,10 +71,11 @@ export function upstreamClient(
   const close = async () => {
     await Promise.all([pool.destroy(), unkept?.destroy()]);
   };
+  // Named, undici keeps its connections when the Host of requests changes.
+  const { hostname } = url;
   const over = (by: Pool, { path, method, headers, body }: Http2Request, handler: Dispatcher.DispatchHandler) => {
-    // Named here, undici keeps its connections when the Host of requests changes.
-    const servername = url.hostname;
-    const options = { path, method: method as Dispatcher.HttpMethod, headers: headers as string[], body, servername };
+    const to = { path, method: method as Dispatcher.HttpMethod, servername: hostname };
+    const options = { ...to, headers: headers as string[], body };
     by.dispatch(options, handler);
   };
   const overHttp1: UpstreamClient['dispatch'] = (request, handler) => over(pool, request, handler);

@@ -1,7 +1,7 @@
 /** What of a message's head crosses the proxy. RFC 9110 §7.6.1, and nobody's word but ours on who the caller is. */
 
 import type { IncomingMessage } from 'node:http';
-import { type Caller, callerHeaders, type Exchange, traceHeaders } from './handler.ts';
+import { type Caller, callerHeaders, type Exchange, traceParent } from './handler.ts';
 import { connectionListed, headerClass } from './header-names.ts';
 
 /** What of the client's own words a service behind the gateway gets to see. */
@@ -25,6 +25,8 @@ export function headerMap(headers: Readonly<Record<string, string>>): ReadonlyMa
 
 /** Ours to say. W3C Trace Context §3.3: a tracestate whose traceparent is not valid goes no further. */
 const ofTrace = new Set(['x-request-id', 'traceparent', 'tracestate']);
+
+const nobody: readonly string[] = [];
 
 /** A caller is the same object from request to request; how a service is told of it is written once. */
 const told = new WeakMap<Caller, readonly string[]>();
@@ -71,8 +73,9 @@ export function requestHeaders(
   if (typeof host === 'string') headers.push('x-forwarded-host', host);
   if (passed.hostHeader && typeof host === 'string' && !own.has('host')) headers.push('host', host);
   if (!own.has('x-request-id')) headers.push('x-request-id', trace.requestId);
-  for (const [name, value] of Object.entries(traceHeaders(trace))) if (!own.has(name)) headers.push(name, value);
-  const identity = caller === undefined ? [] : toldOf(caller);
+  if (!own.has('traceparent')) headers.push('traceparent', traceParent(trace));
+  if (trace.state !== undefined && !own.has('tracestate')) headers.push('tracestate', trace.state);
+  const identity = caller === undefined ? nobody : toldOf(caller);
   for (const [name, value] of own)
     if (value !== '' && headerIn(identity, name) === undefined) headers.push(name, value);
   headers.push(...identity);

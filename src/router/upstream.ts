@@ -51,6 +51,7 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
   const base = endpoint.pathname.replace(/\/$/, '');
   const added = headerMap(server.headers);
   const isEndpoint = passed.as === 'endpoint';
+  const shown = socketPath ?? endpoint.origin;
   const behind = { connections, endpoint, passed, streams, listening, log, limits };
 
   return {
@@ -60,13 +61,13 @@ export function upstream(server: UpstreamServer, { log, limits }: { log: Log; li
     probe: (path, timeout) => probe(connections, `${base}${path}`, timeout),
     async service(exchange) {
       const { req, res } = exchange;
-      exchange.notes.upstream = socketPath ?? endpoint.origin;
+      exchange.notes.upstream = shown;
       const path = isEndpoint
         ? `${endpoint.pathname}${endpoint.search || exchange.query}`
         : `${base}${exchange.path}${exchange.query}`;
       const headers = requestHeaders(exchange, added, passed);
       const call: Call = { exchange, headers, body: null, gone: false, whenGone: undefined, release: () => {} };
-      res.once('close', () => leave(call));
+      res.on('close', () => leave(call));
       if (isEndpoint && req.method === 'GET') {
         const end = () => res.destroy();
         listening.add(end);
