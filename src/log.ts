@@ -40,28 +40,39 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'pretty';
   readonly output: Writable;
+  /** Writes a line to it. [at once] */
+  readonly write?: (line: string) => void;
 }
 
 const secretKey =
   /secret|password|passwd|token$|^token|authorization|cookie|^code$|code_verifier|assertion|private|^key$|^storeKey$|^hash$|otp/i;
 const redacted = '[redacted]';
 
+/** Names repeat from line to line; the cap is for those that come from outside. */
+const judged = new Map<string, boolean>();
+const mostJudged = 1024;
+
 /** Whether what stands under this name is never to be shown. */
 export function isSecret(name: string): boolean {
-  return secretKey.test(name);
+  const known = judged.get(name);
+  if (known !== undefined) return known;
+  const found = secretKey.test(name);
+  if (judged.size < mostJudged) judged.set(name, found);
+  return found;
 }
 
 const unwritten = () => {};
 
 export function log(options: LogOptions): Log {
+  const { output, write = (line) => output.write(line) } = options;
   const threshold = logLevels.indexOf(options.level);
-  const line = options.format === 'json' ? jsonLine : prettyLine.bind(undefined, options.output);
+  const line = options.format === 'json' ? jsonLine : prettyLine.bind(undefined, output);
   const make = (bound: LogFields): Log => {
     const at = (level: LogLevel) =>
       logLevels.indexOf(level) < threshold
         ? unwritten
         : (event: string, fields: LogFields = {}) => {
-            options.output.write(line(level, event, redact({ ...bound, ...fields }, options.level === 'debug')));
+            write(line(level, event, redact({ ...bound, ...fields }, options.level === 'debug')));
           };
     return {
       debug: at('debug'),
@@ -80,7 +91,8 @@ export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with:
 /** What may be shown of them; an error becomes its message, or its stack. */
 export function redact(fields: LogFields, withStack: boolean): Record<string, unknown> {
   const clean: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) {
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
     if (value === undefined) continue;
     clean[key] = isSecret(key) && typeof value !== 'object' ? redacted : plain(value, withStack);
   }
@@ -88,11 +100,11 @@ export function redact(fields: LogFields, withStack: boolean): Record<string, un
 }
 
 function plain(value: unknown, withStack: boolean): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return withStack ? value.stack : causes(value);
   if (value instanceof URL) return value.href;
   if (Array.isArray(value)) return value.map((item) => plain(item, withStack));
-  if (typeof value === 'object' && value !== null) return redact(value as LogFields, withStack);
-  return value;
+  return redact(value as LogFields, withStack);
 }
 
 function causes(error: Error): string {

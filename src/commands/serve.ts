@@ -6,6 +6,7 @@ import { adminSocketPath, openAdminSocket } from '../admin/socket.ts';
 import { type ConfigSource, loadConfig } from '../config.ts';
 import type { Operations } from '../console/operations.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
+import { gatheredLines } from '../gathered-lines.ts';
 import { type Log, type LogLevel, log, overheard } from '../log.ts';
 import { banner } from './banner.ts';
 import { type ServiceManager, serviceManager } from './service-manager.ts';
@@ -26,7 +27,9 @@ export async function serve(command: readonly string[], options: ServeOptions): 
   const started = performance.now();
   const source = configSource(command, options);
   const config = loadConfig(source);
-  const written = log({ level: config.log.level, format: config.log.format, output: process.stderr });
+  using lines = gatheredLines(process.stderr);
+  const { level, format } = config.log;
+  const written = log({ level, format, output: process.stderr, write: lines.write });
   using audit =
     config.log.audit === undefined
       ? undefined
