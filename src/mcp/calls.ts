@@ -80,7 +80,7 @@ export function callTable(timeout: number, expired: (call: Call) => void): Calls
     },
     get streaming() {
       const answers = [...calls.values()].map(({ answer }) => answer);
-      return [...new Set(answers)].filter((answer) => answer.streams);
+      return [...new Set(answers)].filter((answer) => answer.streams());
     },
   };
 }

@@ -15,9 +15,9 @@ export interface Answering {
   /** Sends something that comes before the answers. False where this client takes no event stream. */
   precede(bytes: Buffer, lost?: () => void): boolean;
   /** Takes more than the answers: its stream has begun, or can. */
-  readonly streams: boolean;
+  streams(): boolean;
   /** Somebody reads what is sent now. */
-  readonly reachable: boolean;
+  reachable(): boolean;
 }
 
 export interface PostAnswer extends Answering {
@@ -45,8 +45,8 @@ export function answeringOn(stream: EventStream): Answering {
       stream.send(bytes, lost);
       return true;
     },
-    streams: false,
-    reachable: false,
+    streams: () => false,
+    reachable: () => false,
   };
 }
 
@@ -73,6 +73,7 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
 
   return {
     reply: promise,
+    // No getters: an object of each call that has one has a map of its own, which V8 keeps until it collects the old.
     respond(bytes, status = 200) {
       open--;
       worst = Math.max(worst, status);
@@ -91,10 +92,10 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
       upgrade().send(bytes, lost);
       return true;
     },
-    get streams() {
+    streams() {
       return accepted.stream && (stream !== undefined || !res.destroyed);
     },
-    get reachable() {
+    reachable() {
       return !res.destroyed;
     },
   };

@@ -119,7 +119,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (about === null && streams.standing.attached) return streams.standing.send(message.bytes, lost);
     if (about !== undefined && about !== null && calls.get(about)?.answer.precede(message.bytes, lost)) return;
     const answers = calls.streaming;
-    const reachable = answers.filter((answer) => answer.reachable);
+    const reachable = answers.filter((answer) => answer.reachable());
     const must = message.kind === 'request' && !streams.standing.attached;
     const one = reachable.length === 1 || must ? reachable.at(-1) : undefined;
     // Nobody reads anything now: what was begun may be resumed.
@@ -202,7 +202,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       prime: primes(initialize ? textOf(initialize.params.protocolVersion) : version),
       open: streams.open,
     });
-    if (!initialize && answer.streams && !streams.standing.attached) {
+    if (!initialize && answer.streams() && !streams.standing.attached) {
       for (const { bytes, lost } of streams.standing.takeUnsent()) answer.precede(bytes, lost);
     }
     submit(exchange, messages, answer);
