@@ -48,10 +48,13 @@ interface Kept {
   userAgent: string;
   route: string | undefined;
   lastSeen: number;
+  movedAt: number;
   readonly tallies: Map<Step, Tally>;
 }
 
 const mostTrails = 500;
+/** Milliseconds in which one that is seen again does not move to the end of the line. */
+const settled = 1000;
 /** Milliseconds. */
 const patience = 60_000;
 const longestReason = 300;
@@ -69,6 +72,7 @@ export function timeline(now: () => number = Date.now): Timeline {
     userAgent,
     route: undefined,
     lastSeen: 0,
+    movedAt: 0,
     tallies: new Map(),
   });
 
@@ -111,8 +115,10 @@ export function timeline(now: () => number = Date.now): Timeline {
         tally.refusedAt = at;
         tally.reason = (reason ?? `answered ${record.status}`).slice(0, longestReason);
       }
-      if (clientId !== undefined) keep(byClient, clientId, trail);
-      if (clientId === undefined || ownSteps.has(step)) keep(byOrigin, originOf(record), trail);
+      const moves = at - trail.movedAt >= settled;
+      if (moves) trail.movedAt = at;
+      if (clientId !== undefined) keep(byClient, clientId, trail, moves);
+      if (clientId === undefined || ownSteps.has(step)) keep(byOrigin, originOf(record), trail, moves);
     },
     trails() {
       const all = [...new Set([...byClient.values(), ...byOrigin.values()])];
@@ -131,7 +137,8 @@ function originOf({ client, userAgent = '' }: AccessRecord): string {
 }
 
 /** The longest unseen makes room. */
-function keep(kept: Map<string, Kept>, key: string, trail: Kept): void {
+function keep(kept: Map<string, Kept>, key: string, trail: Kept, moves: boolean): void {
+  if (!moves && kept.get(key) === trail) return;
   kept.delete(key);
   kept.set(key, trail);
   const oldest = kept.size > mostTrails ? kept.keys().next().value : undefined;

@@ -103,7 +103,7 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
     // Not that of node:http, which cuts each connection that has no request yet, though one may be on its way.
     NetServer.prototype.close.call(server);
     void exchanges.finish();
-    if (sockets.size > exchanges.inFlight.size) await delay(Math.min(ms, onTheWay));
+    if (sockets.size > exchanges.inFlight()) await delay(Math.min(ms, onTheWay));
     server.close();
     await within(exchanges.finish(), ms);
     const left = [...sockets].map((socket) => new Promise((resolve) => socket.destroy().once('close', resolve)));

@@ -34,10 +34,17 @@ export interface Serving {
   on(socket: object): ServerResponse | undefined;
   /** Answers a request whose body turned out to be faulty, with `400 Bad Request` and the like; false where it is too late for that. */
   breakOff(res: ServerResponse, status: string): boolean;
-  readonly inFlight: ReadonlySet<ServerResponse>;
+  /** How many are not answered in full. */
+  inFlight(): number;
   /** From now on every answer ends its connection. Resolves when none is in flight. */
   finish(): Promise<void>;
   handle(handler: Handler): void;
+}
+
+/** A response under way, and where it stands among them. */
+interface Seat {
+  readonly res: ServerResponse;
+  at: number;
 }
 
 /** Of an unread body, what is taken in so that the connection can be used again. Bytes. */
@@ -47,10 +54,25 @@ const longestUserAgent = 200;
 
 export function serving(options: ServeOptions, handler: Handler): Serving {
   const { trusted, encrypted, log } = options;
-  const bySocket = new Map<object, ServerResponse>();
-  const inFlight = new Set<ServerResponse>();
+  // No Set or Map of what comes and goes: each table V8 leaves behind points to the next one, and the first that has grown old
+  // keeps all that was in them since until the old are collected.
+  const bySocket = new WeakMap<object, { latest: ServerResponse | undefined }>();
+  const inFlight: Seat[] = [];
   let current = handler;
   let onFinished: (() => void) | undefined;
+
+  const placeOf = (socket: object): { latest: ServerResponse | undefined } => {
+    const place = { latest: undefined };
+    bySocket.set(socket, place);
+    return place;
+  };
+
+  const leave = (seat: Seat) => {
+    const last = inFlight.pop();
+    if (last === undefined || last === seat) return;
+    inFlight[seat.at] = last;
+    last.at = seat.at;
+  };
 
   const tell = (record: AccessRecord) => {
     if (options.accessLog) writeAccess(log, record);
@@ -97,8 +119,8 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
 
   return {
     tell,
-    inFlight,
-    on: (socket) => bySocket.get(socket),
+    inFlight: () => inFlight.length,
+    on: (socket) => bySocket.get(socket)?.latest,
     breakOff(res, status) {
       if (res.writableEnded) return true;
       if (res.headersSent || res.req.complete) return false;
@@ -114,10 +136,10 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       current = next;
     },
     finish: () => {
-      for (const res of inFlight) endsConnection(res);
+      for (const { res } of inFlight) endsConnection(res);
       return new Promise((resolve) => {
         onFinished = resolve;
-        if (inFlight.size === 0) resolve();
+        if (inFlight.length === 0) resolve();
       });
     },
     serve: (req, res, upgrade) => {
@@ -127,8 +149,10 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       // Read now: a closed socket no longer knows its peer.
       const peer = peerAddress(socket);
       const about: About = { trace, notes: {}, log: log.with({ requestId: trace.requestId }) };
-      inFlight.add(res);
-      bySocket.set(socket, res);
+      const seat = { res, at: inFlight.length };
+      inFlight.push(seat);
+      const place = bySocket.get(socket) ?? placeOf(socket);
+      place.latest = res;
       if (onFinished) endsConnection(res);
       // Known to the response itself, so that whoever writes its head need not know.
       if (res instanceof IdentifiedResponse) res.requestId = trace.requestId;
@@ -136,9 +160,9 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       res.on('error', ignored);
       // Emitted once; `once` would cost each request a second function and its removal.
       res.on('close', () => {
-        inFlight.delete(res);
-        if (bySocket.get(socket) === res) bySocket.delete(socket);
-        if (inFlight.size === 0) onFinished?.();
+        leave(seat);
+        if (place.latest === res) place.latest = undefined;
+        if (inFlight.length === 0) onFinished?.();
         tell(recordOf(req, res, about, peer, performance.now() - start));
       });
       void answer(req, res, about, upgrade);
