@@ -11,6 +11,11 @@ export const service = {
   stateDir: '/var/lib/mcp-gateway',
   cacheDir: '/var/cache/mcp-gateway',
   unit: 'mcp-gateway.service',
+  /**
+   * mallopt(3). By itself glibc soon takes large memory from the heap of the small things too, where a single one that stays
+   * keeps all that lies below it from the system, and gives each thread a heap of its own.
+   */
+  allocator: { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '16777216', MALLOC_ARENA_MAX: '2' },
 } as const;
 
 export interface UnitOptions {
@@ -62,6 +67,9 @@ WantedBy=sockets.target
 /** As closed as systemd can make it, save for what V8 and the servers that npx and uvx start need: code made at run time, a home. */
 function serviceUnit(program: readonly string[], config: string, sockets: readonly string[]): string {
   const words = (...after: string[]) => [...program, ...after].map(quoted).join(' ');
+  const allocator = Object.entries(service.allocator)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
   return `[Unit]
 Description=mcp-gateway, MCP servers on the internet behind OAuth
 After=network-online.target
@@ -87,6 +95,8 @@ StateDirectory=mcp-gateway
 StateDirectoryMode=0700
 CacheDirectory=mcp-gateway
 CacheDirectoryMode=0700
+# Memory that was let go goes back to the system.
+Environment=${allocator}
 # npx and uvx keep what they fetch here; it may be deleted at any time.
 Environment=HOME=${service.cacheDir}
 # NAME=value lines for {"$env": "NAME"}. Secrets in files: LoadCredential=NAME:PATH in a drop-in, then
