@@ -199,8 +199,9 @@ function eventStream(options: StreamOptions): Stream {
   const stream: Stream = {
     send(bytes, lost) {
       if (finished) return;
-      // A copy: what is kept must not hold on to the whole chunk it came in.
-      const event: Event = { stream, number: ++last, bytes: Buffer.from(bytes), lost };
+      // What is kept must not hold on to a chunk that it is the smaller part of.
+      const own = bytes.length * 2 > bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
+      const event: Event = { stream, number: ++last, bytes: own, lost };
       events.push(event);
       pending += bytes.length;
       options.record(event);
