@@ -6,6 +6,7 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { overheard, silent } from '../../src/log.ts';
 import { breakable } from '../support/breakable.ts';
 import { bridged } from '../support/bridged.ts';
 import { type Frame, frames, initialized, type McpClient, nextMessage } from '../support/mcp-client.ts';
@@ -127,7 +128,9 @@ test('what belongs to no call is kept while nobody listens, and comes once to wh
 });
 
 test('what is kept has a bound: of more than that the newest comes, and the answer', async () => {
-  await using at = await bridged({ limits: { eventLog: 300_000 }, config: { isolation: 'caller' } });
+  const { promise: written, resolve } = Promise.withResolvers<void>();
+  const log = overheard(silent, (_level, _event, { line }) => void (line === 'wrote 40' && resolve()));
+  await using at = await bridged({ log, limits: { eventLog: 300_000 }, config: { isolation: 'caller' } });
   const user = { 'x-test-user': 'a' };
   const other = await initialized(at.url, user);
   await using way = await breakable(at.url);
@@ -135,6 +138,7 @@ test('what is kept has a bound: of more than that the newest comes, and the answ
   const [primer, first] = await take(await client.post(call('flood', { count: 40, bytes: 50_000 }, 'f')), 2);
   assert.ok(first?.message);
   way.cut();
+  await written;
   assert.equal(await other.call('echo', { text: 'all has been said' }), 'all has been said');
   const rest = messages(await take(await resume(client, primer)));
   const numbers = rest.flatMap(({ params }) => (params?.logger === undefined ? [] : [Number(params.logger)]));

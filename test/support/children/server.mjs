@@ -1,5 +1,6 @@
 // An MCP server over stdio that does what its caller asks for, also what no server should do.
 
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -81,12 +82,13 @@ const tools = {
     process.stderr.write('a line of noise\n'.repeat(count));
     return text('noise');
   },
-  // Writes wait for the reader, and stderr says how far they have come.
-  flood: ({ count, bytes }) => {
+  // Waits for its reader, and stderr says how far it has come, in fewer lines a second than are logged.
+  flood: async ({ count, bytes }) => {
     const data = 'x'.repeat(bytes);
     for (let i = 1; i <= count; i++) {
-      say({ method: 'notifications/message', params: { level: 'info', logger: String(i), data } });
-      process.stderr.write(`wrote ${i}\n`);
+      const room = say({ method: 'notifications/message', params: { level: 'info', logger: String(i), data } });
+      if (!room) await once(process.stdout, 'drain');
+      if (i % 10 === 0) process.stderr.write(`wrote ${i}\n`);
     }
     return text('flooded');
   },
