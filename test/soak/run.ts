@@ -4,6 +4,7 @@
  *     --minutes N   how long [30]
  *     --rounds N    so often everybody goes and what is left is counted [10]
  *     --seed N      of a run that is to be had again
+ *     --executable FILE   what to soak instead of the sources, such as dist/mcp-gateway
  */
 
 import { parseArgs } from 'node:util';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '30' },
     rounds: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1e6) },
+    executable: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
@@ -26,6 +28,7 @@ const { statuses } = await soak({
   rounds,
   seconds: (Number(values.minutes) * 60) / rounds,
   seed,
+  ...(values.executable !== undefined && { executable: values.executable }),
   report({ number, answers, verified, processes, heap, rss, descriptors, resources }) {
     const handles = Object.entries(resources).map(([kind, count]) => `${count} ${kind}`);
     say(`round ${number}: ${answers} answers, ${verified} compared, ${processes} processes so far; left:`);

@@ -15,6 +15,8 @@ export interface SoakOptions {
   /** Of each round. */
   readonly seconds: number;
   readonly seed: number;
+  /** The program to soak instead of the sources. */
+  readonly executable?: string;
   /** After each round. */
   readonly report?: (round: Round) => void;
 }
@@ -30,17 +32,25 @@ export interface Round extends Held {
 const visitors = 8;
 /** What may be in use after the last round beyond what was after the first: compiled code and caches that have a bound. */
 const slack = 12_000_000;
+/**
+ * What may be resident beyond that of the start: code that has run, and the gaps that buffers left in the heap of the C
+ * library. V8 looks for buffers to free when 64 MB of them are in use, and glibc gives back what lies above all that stays.
+ */
+const gaps = 128_000_000;
+/** By how much more may be resident after a round of the second half than after any of the first: buffers of another order. */
+const drift = 24_000_000;
 /** Milliseconds until everything that was left behind has run into its limit. */
 const patience = 60_000;
 
 /** Rejects with the first thing that should not have been. */
-export async function soak({ rounds, seconds, seed, report }: SoakOptions): Promise<Findings> {
+export async function soak({ rounds, seconds, seed, executable, report }: SoakOptions): Promise<Findings> {
   const findings: Findings = { statuses: new Map(), verified: 0, faults: [] };
-  await using gateway = await soakedGateway();
+  await using gateway = await soakedGateway(executable);
   const idle = gateway.descendants().length;
   const before = await gateway.probe();
   const seen = new Set<number>();
   let heap = Number.POSITIVE_INFINITY;
+  const resident: number[] = [];
   for (let number = 1; number <= rounds; number++) {
     const left: LeftOpen = { unread: [], quiet: [], sockets: [] };
     await round({ gateway, random: seeded(seed + number), seconds, findings, left, seen });
@@ -50,10 +60,14 @@ export async function soak({ rounds, seconds, seed, report }: SoakOptions): Prom
     assert.deepEqual(findings.faults.slice(0, 20), [], `seed ${seed}, round ${number}`);
     const held = await nothingMore(gateway, before);
     assert.ok(held.heap <= heap + slack, `${held.heap} bytes in use after ${heap}`);
+    assert.ok(held.rss <= before.rss + gaps, `${held.rss} bytes resident after ${before.rss}`);
     if (number === 1) ({ heap } = held);
+    resident.push(held.rss);
     const answers = [...findings.statuses.values()].reduce((sum, count) => sum + count, 0);
     report?.({ ...held, number, answers, verified: findings.verified, processes: seen.size });
   }
+  const [early, late] = [resident.slice(0, Math.ceil(rounds / 2)), resident.slice(Math.ceil(rounds / 2))];
+  assert.ok(Math.max(...late) <= Math.max(...early) + drift, `resident after each round: ${resident.join(', ')}`);
   return findings;
 }
 

@@ -3,9 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { askGateway } from '../../src/commands/admin-client.ts';
+import { service } from '../../src/commands/service-units.ts';
 import type { GatewayStatus } from '../../src/gateway-status.ts';
 import { freePort } from '../support/free-port.ts';
-import { startProgram } from '../support/program.ts';
+import { fromSources, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 export interface SoakedGateway extends AsyncDisposable {
@@ -43,7 +44,8 @@ const users = ['ada', 'bob', 'cleo', 'dan'];
 /** No server of the soak would ever verify it: nobody logs in. */
 const hash = `$scrypt$ln=17,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
-export async function soakedGateway(): Promise<SoakedGateway> {
+/** `executable` is the one that scripts/build-sea.sh makes; else the sources run. */
+export async function soakedGateway(executable?: string): Promise<SoakedGateway> {
   const directory = await temporaryDirectory();
   const port = await freePort();
   const mark = `soak-${process.pid}-${port}`;
@@ -64,8 +66,10 @@ export async function soakedGateway(): Promise<SoakedGateway> {
     mcpServers[`legacy-${isolation}`] = server('server.mjs', { isolation });
     mcpServers[`modern-${isolation}`] = server('modern.mjs', { isolation }, '--deaf');
   }
+  const probe = `--require=${child('probe.cjs')}`;
   const program = await startProgram({
-    env: { NODE_OPTIONS: `--import=${child('probe.mjs')}` },
+    program: executable === undefined ? fromSources(probe) : [executable, `--node-options=${probe}`],
+    env: service.allocator,
     config: {
       publicUrl: `http://127.0.0.1:${port}`,
       stateDir: directory.path,

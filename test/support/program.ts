@@ -28,11 +28,15 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** The words that start it from its sources; `options` are Node's. */
+export const fromSources = (...options: readonly string[]) => [process.execPath, ...options, cli] as const;
+
 /** `serve` with a configuration object, or with the words after `serve`. Rejects with its stderr if it ends instead of serving. */
 export async function startProgram(how: {
   config?: object;
   args?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  program?: readonly [string, ...string[]];
 }): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-gateway-'));
   const file = join(directory, 'gateway.config.json');
@@ -40,7 +44,8 @@ export async function startProgram(how: {
   if (how.config !== undefined) writeFileSync(file, JSON.stringify({ ...stored, ...how.config }));
   const listen = JSON.stringify(how.config ?? {}).includes('"listen"') ? [] : ['--listen', '127.0.0.1:0'];
   const words = ['serve', ...(how.config === undefined ? [] : ['-c', file]), ...listen, ...(how.args ?? [])];
-  const child = spawn(process.execPath, [cli, ...words], {
+  const [command, ...before] = how.program ?? fromSources();
+  const child = spawn(command, [...before, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: directory,
     env: { ...process.env, ...how.env },
