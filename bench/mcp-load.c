@@ -222,6 +222,16 @@ static void calls(struct client *clients, int count, double seconds) {
   }
 }
 
+/* Ends the sessions, so that the next run begins with none. Whatever the answer is, it was asked. */
+static void leave(struct client *clients, int count) {
+  for (int i = 0; i < count; i++) {
+    close(clients[i].fd);
+    dial(&clients[i]);
+    send_request(&clients[i], "DELETE", "", ready);
+  }
+  for (int i = 0; i < count; i++) wait_for(&clients[i]);
+}
+
 static void print_calls(double seconds, double *inits, size_t count) {
   qsort(latencies, measured, sizeof *latencies, ascending);
   qsort(inits, count, sizeof *inits, ascending);
@@ -307,6 +317,7 @@ int main(int argc, char **argv) {
     double seconds = atof(argv[6]), start = now();
     calls(clients, count, seconds);
     print_calls(now() - start, inits, count);
+    leave(clients, count);
     return 0;
   }
   for (int i = 0; i < count && !strcmp(argv[6], "streams"); i++) send_request(&clients[i], "GET", "", streaming);
