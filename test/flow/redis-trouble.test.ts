@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { knock, postJson, redirectUri, refresh, signedIn, testGateway } from '../support/oauth-client.ts';
+import { knock, postJson, redirectUri, refresh, refused, signedIn, testGateway } from '../support/oauth-client.ts';
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -101,7 +101,7 @@ test('under load, whatever happens to Redis, requests are answered rightly or wi
   running = false;
   await load;
   for (const { clientId, tokens } of people) {
-    assert.equal((await knock(url, tokens.access_token)).status, 401);
+    await refused(url, tokens.access_token);
     assert.equal((await refresh(url, clientId, tokens.refresh_token)).status, 401, 'the client is unknown');
   }
   const anew = await signedIn(url);

@@ -1,5 +1,6 @@
 /** An OAuth client at a running gateway: every step by hand, so that tests can do each of them wrong. */
 
+import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { operations } from '../../src/admin/operations.ts';
@@ -181,6 +182,16 @@ export async function signedIn(
   const { status, body } = await redeem(url, clientId, await codeFor(url, clientId, more, user));
   if (status !== 200) throw new Error(`token: ${status} ${JSON.stringify(body)}`);
   return { clientId, tokens: body };
+}
+
+/** Resolves when the token is refused. What was taken back elsewhere is let in for a moment more (test/store/recent-reads.test.ts), and never again after. */
+export async function refused(url: string, token: string): Promise<void> {
+  let status = 0;
+  while (status !== 401) {
+    ({ status } = await knock(url, token));
+    assert.ok(status === 400 || status === 401, `${status}`);
+  }
+  assert.equal((await knock(url, token)).status, 401);
 }
 
 /** What a guarded server says to this token: 401, 403, or whatever comes behind the guard. */
