@@ -4,17 +4,19 @@ import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from '
 
 /** An answer that tells its request's id. Node wants a class; what is set on it beforehand would cost each answer Node's slow way. */
 export class IdentifiedResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
+  /** Empty for what never became a request. */
   requestId = '';
   /** Of a head that was written from a flat list. */
   announcedLength: string | undefined = undefined;
 
   override writeHead(status: number, reason?: unknown, headers?: unknown): this {
     const given = typeof reason === 'string' ? headers : reason;
+    const { requestId } = this;
     if (Array.isArray(given)) {
-      given.push('x-request-id', this.requestId);
+      if (requestId !== '') given.push('x-request-id', requestId);
       const at = given.indexOf('content-length');
       if (at >= 0 && at % 2 === 0) this.announcedLength = given[at + 1];
-    } else this.setHeader('x-request-id', this.requestId);
+    } else if (requestId !== '') this.setHeader('x-request-id', requestId);
     return super.writeHead(status, given as OutgoingHttpHeaders);
   }
 }
