@@ -1,7 +1,7 @@
 /** The configuration: one slice per room, joined, read from a file and the command line, and checked whole. */
 
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   ConfigError,
   defaultFile,

@@ -1,6 +1,6 @@
 /** The configuration of the log. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { logLevels } from './log.ts';
 
 export const logConfig = z

@@ -1,6 +1,6 @@
 /** The two quantities a configuration is written in: durations and sizes. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 const seconds = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 } as const;
 const bytes = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;

@@ -1,6 +1,6 @@
 /** What an operator can have the running gateway do. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operations } from '../console/operations.ts';
 import type { Gateway } from '../gateway.ts';
 import type { GatewayStatus } from '../gateway-status.ts';

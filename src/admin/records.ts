@@ -1,6 +1,6 @@
 /** The store of the running gateway, for backups: nobody else reaches one that is kept in memory. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operations } from '../console/operations.ts';
 import type { Store } from '../store/store.ts';
 import { read } from './socket.ts';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Asked, failure, jsonObject, type Operations } from '../console/operations.ts';
 import type { Log } from '../log.ts';
 import { Refusal, refusal } from '../router/handler.ts';

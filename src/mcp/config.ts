@@ -1,6 +1,6 @@
 /** Slice of the configuration: `mcpServers.NAME`, and the limits that all of them share. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, size } from '../units.ts';
 
 /** A string, or a fact about the caller that is filled in when the child starts. */

@@ -1,6 +1,6 @@
 /** Slice of the configuration: where Prometheus reads what the gateway counts. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const metricsConfig = z
   .strictObject({

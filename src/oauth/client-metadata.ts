@@ -1,7 +1,7 @@
 /** What a client says about itself, RFC 7591 §2, whether registered, configured or published at its own URL. */
 
 import type { JWK } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { OAuthError } from './errors.ts';
 import { redirectUriFault } from './redirect-uri.ts';
 

@@ -1,6 +1,6 @@
 /** The `auth` slice of the configuration. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../units.ts';
 import { clientMetadata } from './client-metadata.ts';
 import { oidcConfig } from './identity/oidc-config.ts';

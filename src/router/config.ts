@@ -1,6 +1,6 @@
 /** Slice of the configuration: entrypoints, trusted proxies, routers, services, middlewares and the limits of a request. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, size } from '../units.ts';
 import { addressSet } from './addresses.ts';
 import { routingConfig } from './routing-config.ts';

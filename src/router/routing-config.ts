@@ -1,6 +1,6 @@
 /** Slice of the configuration: what else is behind the gateway, in Traefik's words. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../units.ts';
 import { middlewaresConfig } from './middlewares/config.ts';
 

@@ -1,6 +1,6 @@
 /** The configuration of the store: one URL. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseRedisUrl } from './redis-url.ts';
 
 /** `memory:`, `file:` (the state directory's store.db), `file:PATH`, or a Redis. */

@@ -1,7 +1,7 @@
 /** The `tls` slice of the configuration. */
 
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../units.ts';
 
 const directories = {

@@ -1,6 +1,6 @@
 /** Slice of the configuration: where traces go, in Traefik's words. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const tracingConfig = z.strictObject({
   serviceName: z.string().min(1).default('mcp-gateway').describe('What the traces say they are of.'),

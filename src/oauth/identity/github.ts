@@ -1,6 +1,6 @@
 /** GitHub, or GitHub Enterprise Server, as identity provider: an OAuth app's web flow, allow lists of users, organisations and teams. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Identity } from '../grants.ts';
 import { allowList, type IdentityProvider, LoginFailed } from './identity-provider.ts';
 import { askProvider, type ProviderAnswer } from './provider-fetch.ts';

@@ -1,6 +1,6 @@
 /** `auth.login.oidc`: any number of OpenID Connect providers, the well-known ones by name. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a preset fills in, and how it reads a short `issuer`. */
 const presets = {

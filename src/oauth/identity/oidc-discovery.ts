@@ -1,7 +1,7 @@
 /** What an OpenID Connect provider says about itself, OpenID Connect Discovery 1.0 §4, and its keys. */
 
 import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoginFailed } from './identity-provider.ts';
 import { askProvider } from './provider-fetch.ts';
 

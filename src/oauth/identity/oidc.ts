@@ -1,7 +1,7 @@
 /** Any OpenID Connect provider: discovery, code flow with PKCE and nonce, ID token. OpenID Connect Core 1.0, with us as the client. */
 
 import { errors, jwtVerify } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AuthConfig } from '../config.ts';
 import type { Identity } from '../grants.ts';
 import { refuseProviderError } from './github.ts';

@@ -1,6 +1,6 @@
 /** Slice of the configuration: middlewares, in Traefik's names and with its defaults. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../../units.ts';
 
 const list = (what: string) => z.array(z.string().min(1)).default([]).describe(what);
