@@ -109,7 +109,7 @@ function presented({ req, query, notes }: Exchange, refuse: Challenge): string {
   // OAuth 2.1 §5.1: never in the query, where logs and histories keep it.
   if (inQuery) throw refuse('invalid_request', 'The access token belongs in the Authorization header', { status: 401 });
   // RFC 9110 §11.1: the scheme's case does not matter.
-  const [scheme] = /^bearer[ \t]+(?=.)/i.exec(authorization ?? '') ?? [];
+  const [scheme] = /^bearer[ \t]+(?=[^ \t])/i.exec(authorization ?? '') ?? [];
   // RFC 6750 §3: a request without a token is told nothing of an error.
   if (authorization === undefined || scheme === undefined) {
     notes.step = 'challenge';
