@@ -13,8 +13,24 @@ const migrations = [
    create index records_by_end on records (ends_at) where ends_at is not null;`,
 ];
 
+/** Milliseconds for other processes that open it at the same time, and between two tries. */
+const patience = 5000;
+const pause = 20;
+
 /** An Error of one sentence where the file cannot be used as it is. */
 export function openDatabase(path: string): DatabaseSync {
+  for (const until = Date.now() + patience; ; ) {
+    try {
+      return opened(path);
+    } catch (error) {
+      // SQLite's own timeout does not cover the change to WAL mode, which each of those who make the file waits for.
+      if (!(error instanceof Error && isBusy(error.cause)) || Date.now() > until) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+    }
+  }
+}
+
+function opened(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     makePrivate(path);
@@ -74,6 +90,11 @@ const faults: Readonly<Record<number | string, string>> = {
   ENOSPC: 'the disk is full',
   26: 'it is not a database, or its beginning is damaged; restore it from a backup or move it away to begin anew',
 };
+
+export function isBusy(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: number };
+  return code === 'ERR_SQLITE_ERROR' && (errcode ?? 0) % 256 === 5;
+}
 
 /** What an operator has to know of an error of SQLite's. */
 export function plainly(error: unknown): string {

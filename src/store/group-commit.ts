@@ -1,7 +1,7 @@
 /** Writes that come together are committed together: one sync of the disk for all of them. */
 
 import type { DatabaseSync } from 'node:sqlite';
-import { plainly } from './database-file.ts';
+import { isBusy, plainly } from './database-file.ts';
 import { StoreUnavailable } from './store.ts';
 
 /** Milliseconds for another process to end its own transaction. */
@@ -102,10 +102,6 @@ function fail(group: readonly Write[], error: unknown): void {
 
 function isOfSqlite(error: unknown): boolean {
   return (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
-}
-
-function isBusy(error: unknown): boolean {
-  return isOfSqlite(error) && ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
 }
 
 export function unavailable(error: unknown): StoreUnavailable {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { fileStore } from '../../src/store/file-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { keysOf, numbers, storeContract } from '../support/store-contract.ts';
@@ -78,6 +80,25 @@ test('a write is refused where another process goes on writing, and the store re
   await assert.rejects(written, { name: 'StoreUnavailable', message: /another process holds it/ });
   other.exec('rollback');
   assert.equal(await store.set('key', 2), true);
+});
+
+test('who opens the file waits for another that is making it', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'store.db');
+  // It holds the file for longer than SQLite's own timeout, on a thread of its own, since whoever opens it stands still.
+  const maker = new Worker(
+    `const { DatabaseSync } = require('node:sqlite');
+    const database = new DatabaseSync(${JSON.stringify(path)});
+    database.exec('begin exclusive');
+    require('node:worker_threads').parentPort.postMessage('made');
+    setTimeout(() => database.exec('commit'), 700);`,
+    { eval: true },
+  );
+  const exited = once(maker, 'exit');
+  await once(maker, 'message');
+  await using store = fileStore(path);
+  assert.equal(await store.set('key', 1), true);
+  await exited;
 });
 
 test('the file and those beside it belong to their owner alone, whatever the umask', async () => {
