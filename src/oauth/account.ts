@@ -100,8 +100,7 @@ ${button('logout', '', html`Log out`)}`;
       return await show(browserOf(exchange.req), login.identity);
     },
     async post(exchange: Exchange) {
-      const browser = browserOf(exchange.req);
-      const sent = await side.postedForm(exchange, browser);
+      const { browser, sent } = await side.postedForm(exchange);
       // A form of another page carries a token of its own purpose.
       if (sent.get('pending') !== purpose) throw new OAuthError('invalid_request', 'This form is not of this page');
       const login = await logins.current(exchange.req);

@@ -36,8 +36,10 @@ export function administrators(
   const { browserOf, logins, publicUrl, providers } = side;
   const named = (identity: Identity) => names(admins, identity, providers.length === 1);
   const administrator = ({ req }: Exchange, { subject, username }: Identity): Administrator => {
-    const browser = browserOf(req);
-    return { subject, username, csrf: side.csrf(browser, `administrator ${subject}`), headers: browser.headers };
+    const csrf = (browser: Browser) => side.csrf(browser, `administrator ${subject}`);
+    const sent = req.headers['x-csrf-token'];
+    const browser = browserOf(req, (each) => typeof sent === 'string' && side.sameText(sent, csrf(each)));
+    return { subject, username, csrf: csrf(browser), headers: browser.headers };
   };
 
   /** RFC 6454 §7, Fetch Metadata: a page of another origin may be of the same site, so that cookies come along. */

@@ -70,8 +70,7 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
   }
 
   async function authorizePost(exchange: Exchange): Promise<Reply> {
-    const browser = browserOf(exchange.req);
-    const sent = await side.postedForm(exchange, browser);
+    const { browser, sent } = await side.postedForm(exchange);
     const id = sent.get('pending') ?? '';
     const pending = await pendings.find(id, browser);
     if (pending === undefined) return over();
@@ -86,11 +85,10 @@ export function authorizeEndpoints(side: BrowserSide): AuthorizeEndpoints {
   }
 
   async function callback(exchange: Exchange): Promise<Reply> {
-    const browser = browserOf(exchange.req);
-    const trip = await roundTrips.finish(exchange, browser);
-    const pending = trip && (await pendings.find(trip.pending, browser));
+    const trip = await roundTrips.finish(exchange, browserOf);
+    const pending = trip && (await pendings.find(trip.pending, trip.browser));
     if (trip === undefined || pending === undefined) return over();
-    const visit = { exchange, browser, id: trip.pending, pending };
+    const visit = { exchange, browser: trip.browser, id: trip.pending, pending };
     try {
       const identity = await trip.identify();
       const cookies = await logins.begin(exchange.req, identity);

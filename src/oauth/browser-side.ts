@@ -34,8 +34,8 @@ export interface BrowserSide extends BrowserSideDeps {
   readonly stillAllowed: StillAllowed;
   /** The token of a form about `subject`, good in this browser only. */
   csrf(browser: Browser, subject: string): string;
-  /** A form of ours, posted by this browser; refuses any other with 403. */
-  postedForm(exchange: Exchange, browser: Browser): Promise<Parameters>;
+  /** A form of ours, and the browser that it was shown to and comes from; refuses any other with 403. */
+  postedForm(exchange: Exchange): Promise<{ readonly browser: Browser; readonly sent: Parameters }>;
   /** Constant time. */
   sameText(a: string, b: string): boolean;
 }
@@ -44,10 +44,11 @@ export function browserSide(deps: BrowserSideDeps): BrowserSide {
   const { publicUrl, store, providers } = deps;
   const allowed = stillAllowed(providers);
   const csrf = (browser: Browser, subject: string) => browser.derive(`csrf ${subject}`);
+  const browserOf = browsers(publicUrl);
   return {
     ...deps,
     issuer: publicUrl.origin,
-    browserOf: browsers(publicUrl),
+    browserOf,
     consents: consents(store),
     logins: logins(store, publicUrl, allowed),
     roundTrips: roundTrips(store, publicUrl, providers),
@@ -55,13 +56,15 @@ export function browserSide(deps: BrowserSideDeps): BrowserSide {
     stillAllowed: allowed,
     csrf,
     sameText,
-    async postedForm(exchange, browser) {
+    async postedForm(exchange) {
       // Fetch Metadata: a browser says where a request comes from. Origin would not do: with no-referrer it is `null`.
       const site = exchange.req.headers['sec-fetch-site'];
       if (site !== undefined && site !== 'same-origin' && site !== 'none') throw forged();
       const sent = await form(exchange);
-      if (!sameText(sent.get('csrf') ?? '', csrf(browser, sent.get('pending') ?? ''))) throw forged();
-      return sent;
+      const shownTo = (browser: Browser) => sameText(sent.get('csrf') ?? '', csrf(browser, sent.get('pending') ?? ''));
+      const browser = browserOf(exchange.req, shownTo);
+      if (!shownTo(browser)) throw forged();
+      return { browser, sent };
     },
   };
 }

@@ -1,11 +1,14 @@
 /**
  * One browser, known by a random cookie. What a browser began, only that browser may finish: pending requests name the
  * cookie's hash, and forms and identity provider round trips carry values derived from it (RFC 9700 §4.7).
+ *
+ * Tabs that a program opens at once in a browser without the cookie each get one, since none has seen the other's. So each
+ * has a name of its own and all of them stand for the browser: none takes from another tab what it began.
  */
 
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { cookie } from './cookies.ts';
+import { taggedCookies } from './cookies.ts';
 import { hashed, newSecret } from './secrets.ts';
 
 export interface Browser {
@@ -17,19 +20,32 @@ export interface Browser {
   derive(purpose: string): string;
 }
 
-export type BrowserOf = (req: IncomingMessage) => Browser;
+/**
+ * The browser that asks: where it has several cookies the one that `which` is true of, else its first; where it has none a
+ * new one, which the reply must set.
+ */
+export type BrowserOf = (req: IncomingMessage, which?: (browser: Browser) => boolean) => Browser;
 
-/** Reads the browser's cookie, or makes up a new browser whose cookie the reply must set. */
 export function browsers(publicUrl: URL): BrowserOf {
-  const browserCookie = cookie(publicUrl, 'browser');
-  return (req) => {
-    const known = browserCookie.read(req);
-    const valid = known !== undefined && /^[\w-]{43}$/.test(known) ? known : undefined;
-    const secret = valid ?? newSecret();
-    return {
-      id: hashed(secret),
-      headers: valid === undefined ? { 'set-cookie': [browserCookie.write(secret)] } : {},
-      derive: (purpose) => createHmac('sha256', secret).update(purpose).digest('base64url'),
-    };
+  const cookies = taggedCookies(publicUrl, 'browser');
+  return (req, which = () => true) => {
+    const known = cookies
+      .read(req)
+      .filter(([tag, secret]) => /^[\w-]{43}$/.test(secret) && tag === tagOf(secret))
+      .map(([, secret]) => browserWith(secret));
+    const found = known.find(which) ?? known[0];
+    if (found !== undefined) return found;
+    const secret = newSecret();
+    return { ...browserWith(secret), headers: { 'set-cookie': [cookies.write(tagOf(secret), secret)] } };
+  };
+}
+
+const tagOf = (secret: string) => hashed(secret).slice(0, 8);
+
+function browserWith(secret: string): Browser {
+  return {
+    id: hashed(secret),
+    headers: {},
+    derive: (purpose) => createHmac('sha256', secret).update(purpose).digest('base64url'),
   };
 }

@@ -164,8 +164,7 @@ ${pageForm(
       return codePage(browserOf(exchange.req), code);
     },
     async post(exchange: Exchange) {
-      const browser = browserOf(exchange.req);
-      const sent = await side.postedForm(exchange, browser);
+      const { browser, sent } = await side.postedForm(exchange);
       if (sent.get('pending') !== purpose) throw new OAuthError('invalid_request', 'This form is not of this page');
       const login = await logins.current(exchange.req);
       if (login === undefined) return await logIn(exchange, '/device');

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Exchange } from '../router/handler.ts';
 import { collection, type Store } from '../store/store.ts';
-import type { Browser } from './browser.ts';
+import type { Browser, BrowserOf } from './browser.ts';
 import { cookie } from './cookies.ts';
 import type { Identity } from './grants.ts';
 import { type IdentityProvider, LoginFailed, type LoginProvider } from './identity/identity-provider.ts';
@@ -85,7 +85,13 @@ export interface RoundTrips {
    * What a browser that came back had begun, or undefined where it began nothing, came back before, or is another browser;
    * `identify` then says who the person is, or throws LoginFailed.
    */
-  finish(exchange: Exchange, browser: Browser): Promise<{ pending: string; identify(): Promise<Identity> } | undefined>;
+  finish(exchange: Exchange, browserOf: BrowserOf): Promise<Finished | undefined>;
+}
+
+export interface Finished {
+  readonly browser: Browser;
+  readonly pending: string;
+  identify(): Promise<Identity>;
 }
 
 /** Seconds. */
@@ -111,14 +117,17 @@ export function roundTrips(store: Store, publicUrl: URL, providers: readonly Log
         fresh,
       });
     },
-    async finish(exchange, browser) {
+    async finish(exchange, browserOf) {
       const parameters = new URLSearchParams(exchange.query);
       const state = parameters.get('state') ?? '';
       const trip = await kept.get(hashed(state));
+      if (trip === undefined) return undefined;
+      const browser = browserOf(exchange.req, ({ id }) => id === trip.browser);
       // RFC 9700 §4.7.1: a state is good in the browser it was made for, and once.
-      if (trip === undefined || trip.browser !== browser.id || !(await kept.delete(hashed(state)))) return undefined;
+      if (browser.id !== trip.browser || !(await kept.delete(hashed(state)))) return undefined;
       const provider = providers.find(({ name }) => name === trip.provider);
       return {
+        browser,
         pending: trip.pending,
         async identify() {
           if (provider?.kind !== 'redirect')

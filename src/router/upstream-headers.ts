@@ -16,7 +16,7 @@ export interface Passed {
 const ours = new Set(['authorization', 'cookie', 'origin', 'referer']);
 
 /** The gateway's cookies in a browser, over https and on a loopback port; oauth/cookies.ts names them. */
-const ownCookie = /^\s*(?:__Host-(?:browser|login)|(?:browser|login)-\d+)=/;
+const ownCookie = /^\s*(?:__Host-(?:browser-[\w-]{8}|login)|browser-\d+-[\w-]{8}|login-\d+)=/;
 
 /** Headers by lower-case name. */
 export function headerMap(headers: Readonly<Record<string, string>>): ReadonlyMap<string, string> {

@@ -170,6 +170,28 @@ test('session fixation: a cookie planted before the login is worth nothing after
   assert.equal(silent.url.searchParams.get('error'), 'login_required');
 });
 
+test('RFC 9700 §4.7: two tabs opened at once by two programs, in a browser that was never here, both come to their client', async () => {
+  const screen = browser();
+  const asked = await Promise.all([client(), client()]);
+  const tabs = await Promise.all(asked.map((id) => screen.open(url(id))));
+  const consents = await Promise.all(tabs.map((tab) => screen.press(tab, 'login', alice)));
+  for (const page of consents) {
+    // Who of them logged in last is who is logged in: the same person here, and each page is answered once.
+    const done = await screen.press(page, 'allow', {}, web);
+    assert.ok(done.url.searchParams.get('code'), done.text);
+  }
+});
+
+test('a browser’s cookie under a name that its value does not give is as good as none', async () => {
+  const screen = browser();
+  await screen.open(url(await client()));
+  const [[name = '', value = ''] = []] = screen.cookies;
+  screen.cookies.clear();
+  screen.cookies.set(`${name.slice(0, -8)}AAAAAAAA`, value);
+  await screen.open(url(await client()));
+  assert.equal(screen.cookies.size, 2, 'it got one of its own');
+});
+
 test('AU-43: a callback that nobody began, or that another browser began, ends on a page of ours', async () => {
   for (const query of ['', '?code=x&state=bad', `?code=x&state=${'x'.repeat(43)}`, '?error=access_denied', '?state=']) {
     const page = await browser().open(`${at.url}/callback${query}`, web);
@@ -191,7 +213,10 @@ test('AU-42: the cookies of an https gateway are __Host-, Secure, HttpOnly and S
   const set = screen.visited.flatMap(({ headers }) => headers['set-cookie'] ?? []);
   assert.equal(set.length, 2, 'one for the browser, one for the login');
   for (const cookie of set) {
-    assert.match(cookie, /^__Host-(browser|login)=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=\d+)?$/);
+    assert.match(
+      cookie,
+      /^__Host-(browser-[\w-]{8}|login)=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=\d+)?$/,
+    );
   }
 });
 

@@ -33,7 +33,7 @@ test('a router is guarded unless it says "auth": false, and its tokens are for i
   const { tokens } = await signedIn(at.url, { resource: `${at.url}/app` });
   const headers = {
     authorization: `Bearer ${tokens.access_token}`,
-    cookie: 'a=1; browser-8080=secret',
+    cookie: 'a=1; browser-8080-00000000=secret',
     'x-user-id': 'me',
   };
   assert.equal(await (await fetch(`${at.url}/app/x`, { headers })).text(), 'app GET /app/x');
@@ -113,7 +113,7 @@ test('a site keeps its cookies and CORS; a path of the server goes before that o
   await using app = await site(
     (req, res) => {
       res
-        .setHeader('set-cookie', ['a=1', 'b=2', '__Host-browser=forged'])
+        .setHeader('set-cookie', ['a=1', 'b=2', '__Host-browser-00000000=forged'])
         .setHeader('access-control-allow-origin', '*');
       req.pipe(res);
     },

@@ -57,6 +57,18 @@ describe('logging in with OpenID Connect', () => {
     assert.ok((sent?.get('nonce') ?? '').length >= 43);
   });
 
+  test('RFC 9700 §4.7.1: two tabs opened at once in a browser that was never here both come back from the provider', async () => {
+    const screen = browser();
+    const urls = await Promise.all(
+      [1, 2].map(async () => {
+        const { client_id: clientId } = await register(at.url, { client_name: `Client ${Math.random()}` });
+        return authorizationUrl(at.url, clientId, pkce().challenge);
+      }),
+    );
+    const backs = await Promise.all(urls.map((url) => screen.authorize(url, { provider: 'corp' })));
+    for (const back of backs) assert.ok(back.searchParams.get('code'), back.href);
+  });
+
   const people: [string, object, JWTPayload, object, boolean][] = [
     ['by e-mail address', { emails: [' ADA@example.ORG '] }, member, {}, true],
     ['by domain', { domains: ['Example.org'] }, member, {}, true],
