@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as TransportV2 } from '@modelcontextprotocol/client/stdio';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -30,6 +30,12 @@ const words = (home: Desktop, args: readonly string[]) => ({
   env: home.environment,
 });
 
+/** Closed after each test, however it ended: each holds a process. */
+const clients: (Client | ClientV2)[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+});
+
 async function through(home: Desktop, args: readonly string[]) {
   const transport = new StdioClientTransport({ ...words(home, args), stderr: 'pipe' });
   let said = '';
@@ -37,7 +43,10 @@ async function through(home: Desktop, args: readonly string[]) {
     said += String(chunk);
   });
   const client = new Client(about);
-  await client.connect(transport);
+  clients.push(client);
+  await client.connect(transport).catch((cause: unknown) => {
+    throw new Error(`connect said: ${said}`, { cause });
+  });
   return { client, said: () => said };
 }
 
@@ -106,6 +115,7 @@ test('RFC 8628: on a machine without a browser a code is printed, and a person a
     });
   });
   const client = new Client(about);
+  clients.push(client);
   const connected = client.connect(transport);
   const person = browser();
   const login = await person.open(await printed);
@@ -146,6 +156,7 @@ for (const eras of ['legacy', 'modern', 'dual']) {
     for (const mode of ['legacy', 'auto', { pin: '2026-07-28' }] as const) {
       const capabilities = { elicitation: { form: {} } };
       const client = new ClientV2(about, { capabilities, versionNegotiation: { mode } });
+      clients.push(client);
       client.setRequestHandler('elicitation/create', () => ({
         action: 'accept',
         content: { name: 'Ada', username: 'ada', email: 'a@example.com' },
