@@ -1,4 +1,7 @@
-/** Runs in turn, A, B, A, B and so on, so that what the machine does meanwhile befalls all alike. */
+/**
+ * Runs in turn, A, B, B, A and so on, so that what the machine does meanwhile befalls all alike, and so does standing idle
+ * while the others run.
+ */
 
 export interface Contender<T> {
   readonly name: string;
@@ -12,7 +15,7 @@ export async function inTurn<T>(
 ): Promise<Map<string, readonly T[]>> {
   const results = new Map<string, T[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
-    for (const { name, run } of contenders) {
+    for (const { name, run } of round % 2 === 0 ? contenders : contenders.toReversed()) {
       const result = await run();
       if (round > 0) results.get(name)?.push(result);
     }
