@@ -88,10 +88,17 @@ test('status tells servers, children, sessions and requests of the running gatew
   await using program = await startProgram({ config });
   await initialized(`${program.url}/tools/mcp`);
   const crash = { jsonrpc: '2.0', id: 1, method: 'initialize', params: initializeParams() };
-  const tries = Array.from({ length: 12 }, () => mcpClient(`${program.url}/crashing/mcp`).post(crash));
-  for (const answer of await Promise.all(tries)) assert.notEqual(answer.status, 200);
+  /** The wait grows with each crash, and sooner or later outlives the start of the command that is to see it. */
+  const statusInTheWait = async (waits: RegExp, ...words: string[]) => {
+    for (let crashes = 1; ; crashes += 1) {
+      const tries = Array.from({ length: 12 }, () => mcpClient(`${program.url}/crashing/mcp`).post(crash));
+      for (const answer of await Promise.all(tries)) assert.notEqual(answer.status, 200);
+      const status = await runProgram(['status', '--state-dir', state.path, ...words]);
+      if (crashes === 6 || waits.test(status.stdout)) return status;
+    }
+  };
 
-  const json = await runProgram(['status', '--state-dir', state.path, '--json']);
+  const json = await statusInTheWait(/backing off|stopped/, '--json');
   assert.equal(json.code, 0, json.stderr);
   const found = JSON.parse(json.stdout);
   const [tools, crashing, elsewhere] = found.servers;
@@ -107,7 +114,7 @@ test('status tells servers, children, sessions and requests of the running gatew
   assert.match(crashing.lastFailure, /exited with code 1/);
   assert.equal(elsewhere.state, 'upstream');
 
-  const text = await runProgram(['status', '--state-dir', state.path]);
+  const text = await statusInTheWait(/backing off|stopped/);
   assert.equal(text.code, 0, text.stderr);
   assert.match(text.stdout, /^tools\s+ready\s+1\s+\d/m);
   assert.match(text.stdout, /^crashing\s+(?:backing off|stopped), next try in \d/m);

@@ -124,13 +124,13 @@ for (const [name, sdk] of Object.entries(sdks)) {
 
   test(`OAuth 2.1 §4.3: a session of the SDK ${name} client goes on after its access token has expired`, async () => {
     const mcpServers = { everything: { command, args } };
-    await using program = await startProgram({ config: { mcpServers, auth: { accessTokenLifetime: '1s' } } });
+    await using program = await startProgram({ config: { mcpServers, auth: { accessTokenLifetime: '3s' } } });
     const memory: Memory = {};
     const provider = oauthProvider({ username: 'admin', password: program.password }, memory);
     const client = await connected(() => sdk(new URL('/everything/mcp', program.url), provider), memory);
     const expired = memory.tokens?.access_token;
     delete memory.callback;
-    await after(1100);
+    await after(3100);
     assert.match(await client.echo('still here'), /Echo: still here/);
     assert.notEqual(memory.tokens?.access_token, expired);
     assert.equal(memory.callback, undefined, 'the browser was opened');

@@ -34,14 +34,20 @@ export async function desktop(person: Person): Promise<Desktop> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await fetch(back).catch((error: unknown) => error);
       if (answer instanceof Response) return void (await answer.text());
-      if (attempt === 100) throw answer;
+      if (attempt === 600) throw answer;
       await after(50);
     }
   }
   const server = createServer(async (req, res) => {
     const url = await text(req);
     res.end();
-    visits.push(visit(url).catch((error: unknown) => void faults.push(error)));
+    visits.push(
+      visit(url).catch((error: unknown) => {
+        // Whoever waits for the person does not know, and tells only that nobody came.
+        process.stderr.write(`the person at the browser: ${error}\n`);
+        faults.push(error);
+      }),
+    );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
