@@ -80,14 +80,8 @@ export function boundToCaller(server: ModernServer): ModernServer {
         about,
       );
     },
-    get idle() {
-      return server.idle;
-    },
-    get over() {
-      return server.over;
-    },
-    get backlog() {
-      return server.backlog;
-    },
+    idle: () => server.idle(),
+    over: () => server.over(),
+    backlog: () => server.backlog(),
   };
 }

@@ -36,15 +36,15 @@ export interface Child {
   /** Writes one message. */
   send(line: Buffer): void;
   /** Bytes it has not read yet. */
-  readonly backlog: number;
+  backlog(): number;
   /** True stops reading from it, so that it waits for us. */
   hold(on: boolean): void;
   /** Somebody waited for it in vain: it is asked this, and where it says nothing at all for `silence` it is at fault. */
   suspect(question: Buffer): void;
   /** Whether it has ever said something that is a message. */
-  readonly spoke: boolean;
+  spoke(): boolean;
   /** It has failed or ended; sending is in vain. */
-  readonly over: boolean;
+  over(): boolean;
   /** Resolves when the process and its group are gone. */
   readonly gone: Promise<void>;
   /** Closes its input, waits, TERM to its group, waits, KILL. Resolves when the group is gone; never rejects. */
@@ -235,9 +235,7 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
       events = to;
     },
     send,
-    get backlog() {
-      return stdin.writableLength;
-    },
+    backlog: () => stdin.writableLength,
     hold(on) {
       // Whom nobody reads cannot be heard.
       if (on) trust();
@@ -249,12 +247,8 @@ function attend(running: Process, group: number, options: ChildOptions): Child {
       send(question);
       doubt = setTimeout(() => fail('the server hangs: it answers nothing any more'), options.silence * 1000);
     },
-    get spoke() {
-      return spoke;
-    },
-    get over() {
-      return over || ending !== undefined;
-    },
+    spoke: () => spoke,
+    over: () => over || ending !== undefined,
     gone,
     end,
   };

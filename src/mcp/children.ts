@@ -118,7 +118,7 @@ export function children(options: ChildrenOptions): Children {
     const ahead = spare;
     spare = undefined;
     const child = await ahead?.catch(() => undefined);
-    if (child === undefined || child.over) return undefined;
+    if (child === undefined || child.over()) return undefined;
     for (const entry of live.values()) if (entry.child === child) entry.owner = owner;
     return child;
   };

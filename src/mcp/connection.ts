@@ -7,7 +7,7 @@ import type { Id, Message } from './message.ts';
 export interface Connection {
   send(message: Message): void;
   /** Bytes the server has not read yet. */
-  readonly backlog: number;
+  backlog(): number;
   /** True makes the server wait for us. Absent where others would have to wait with it. */
   hold?(on: boolean): void;
   /** A call was not answered in time: the server has to show that it is alive, or is ended. */

@@ -34,7 +34,7 @@ export async function shakeHands(
     },
     ended: ({ reason }: Ending) => reject(new Unavailable(502, reason)),
   });
-  if (child.over) reject(new Unavailable(502, 'the server ended at once'));
+  if (child.over()) reject(new Unavailable(502, 'the server ended at once'));
   const clientInfo = { name: 'mcp-gateway', version };
   const params = { protocolVersion: latest, capabilities, clientInfo };
   child.send(write({ id: 0, method: 'initialize', params }).bytes);

@@ -5,7 +5,9 @@
 
 import { type Answer, type Exchange, type Handler, streamed } from '../router/handler.ts';
 import { accepted, isJson } from './accept.ts';
+import { attachReader, isRead } from './event-stream.ts';
 import { readBody } from './message.ts';
+import { accept, close } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { traced } from './trace-meta.ts';
 import { rpcRefusal } from './unavailable.ts';
@@ -18,8 +20,8 @@ export function httpSse(sessions: Sessions, limit: number): Handler {
     const session = await sessions.open(exchange);
     // 2024-11-05 transports: the first event says where to send messages. The stream is the session.
     const opening = `event: endpoint\ndata: ${exchange.path}?sessionId=${session.id}\n\n`;
-    session.standing.attach(res, {}, { opening });
-    const end = () => void session.close('the client has gone');
+    attachReader(session.standing, res, {}, { opening });
+    const end = () => void close(session, 'the client has gone');
     if (res.destroyed) end();
     else res.once('close', end);
     return streamed;
@@ -32,8 +34,8 @@ export function httpSse(sessions: Sessions, limit: number): Handler {
     const { messages, batch } = readBody(await exchange.body(limit), traced(exchange.trace));
     if (batch) throw rpcRefusal(400, 'batches exist in 2025-03-26 only');
     const session = sessions.find(exchange, id);
-    if (!session?.standing.attached) throw rpcRefusal(404, 'there is no such session; open the stream anew');
-    session.accept(exchange, messages);
+    if (!session || !isRead(session.standing)) throw rpcRefusal(404, 'there is no such session; open the stream anew');
+    accept(session, exchange, messages);
     return { status: 202 };
   };
 

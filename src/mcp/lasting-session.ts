@@ -124,7 +124,7 @@ export function lastingSession({ open, tell }: LastingSessionOptions): LastingSe
       deliver(message);
     },
     get backlog() {
-      return current?.backlog ?? 0;
+      return current?.backlog() ?? 0;
     },
     get busy() {
       return waiting.size > 0;

@@ -111,7 +111,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     forgetCancelled(calls);
     calls.set(number, call);
     // ST-06: its end may not have been noticed when the request came, but is never waited for.
-    if (peer.over) fail('the server has ended');
+    if (peer.over()) fail('the server has ended');
     hush(logLevelOf(request.params));
     peer.send(asLegacy(request, number));
     return { cancel: (reason) => call.sink === sink && questions.abandon(call, reason) };
@@ -203,16 +203,12 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     // What clients of the modern era have to say, these servers do not know.
     notify() {},
     suspect: () => peer.suspect(ping(++last).bytes),
-    get idle() {
+    idle() {
       // A server need not answer what was cancelled.
       return listeners.size === 0 && [...calls.values()].every(({ leftAt }) => leftAt !== undefined);
     },
-    get over() {
-      return peer.over;
-    },
-    get backlog() {
-      return peer.backlog;
-    },
+    over: () => peer.over(),
+    backlog: () => peer.backlog(),
     async close(reason) {
       fail(reason);
       await peer.end(reason);

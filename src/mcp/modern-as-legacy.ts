@@ -69,7 +69,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
   });
 
   const open = async (): Promise<ModernServer> => {
-    if (!server.over) return server;
+    if (!server.over()) return server;
     opening ??= reopen().finally(() => {
       opening = undefined;
     });
@@ -105,7 +105,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
 
   const run = async (call: Pending, retry?: Retry) => {
     let to = server;
-    if (to.over) {
+    if (to.over()) {
       try {
         to = await open();
       } catch (error) {
@@ -219,9 +219,7 @@ export function modernAsLegacy({ server: first, reopen, owner, events, release }
       calls.set(keyOf(message.id), call);
       void run(call);
     },
-    get backlog() {
-      return server.backlog;
-    },
+    backlog: () => server.backlog(),
     suspect: () => server.suspect(),
     async close(reason) {
       closed = true;

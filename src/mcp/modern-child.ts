@@ -131,7 +131,7 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
         logs: metaOf(params)[metaKey.logLevel] !== undefined,
       });
       // ST-06: its end may not have been noticed when the request came, but is never waited for.
-      if (child.over) fail('the server has ended');
+      if (child.over()) fail('the server has ended');
       child.send(replaced(bytes, [idSpan, tokenSpan], String(id)));
       return {
         cancel(reason) {
@@ -143,15 +143,9 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
     },
     notify: (message) => child.send(message.bytes),
     suspect: () => child.suspect(discoverRequest.bytes),
-    get idle() {
-      return calls.size === 0;
-    },
-    get over() {
-      return child.over;
-    },
-    get backlog() {
-      return child.backlog;
-    },
+    idle: () => calls.size === 0,
+    over: child.over,
+    backlog: child.backlog,
     async close(reason) {
       fail(reason);
       await child.end(reason);

@@ -87,7 +87,7 @@ export function modernHttp({ limits, requestTimeout, policy, called, open }: Mod
         return refuse(request, mismatch(fault));
       }
     }
-    if (server.backlog > limits.message) throw new Unavailable(503, 'the server is behind', { retryAfter: 1 });
+    if (server.backlog() > limits.message) throw new Unavailable(503, 'the server is behind', { retryAfter: 1 });
     // Gone while the server started: there is nothing to cancel yet.
     if (res.destroyed) return { status: 499 };
     enter(owner);

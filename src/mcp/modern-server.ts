@@ -13,11 +13,11 @@ export interface ModernServer {
   call(request: Request, sink: Sink, about: About): Call;
   notify(notification: Notification): void;
   /** Nothing is under way, so nobody would miss it. */
-  readonly idle: boolean;
+  idle(): boolean;
   /** It has ended; there may be another one. */
-  readonly over: boolean;
+  over(): boolean;
   /** Bytes it has not read yet. */
-  readonly backlog: number;
+  backlog(): number;
   /** A call was not answered in time: it has to show that it is alive, or is ended. */
   suspect(): void;
   /** Fails what is under way with this reason, ends subscriptions with a result, and lets go of the server. */

@@ -54,7 +54,7 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
     return end;
   };
 
-  const busy = ({ server, tasks }: Place) => !server.idle || tasks.any;
+  const busy = ({ server, tasks }: Place) => !server.idle() || tasks.any;
 
   /** Clients do not say that they are done: where there may be no more, the longest unused makes room. */
   const makeRoom = async (account: string) => {
@@ -77,7 +77,7 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
       if (there === undefined) return await begin(key, scope, wanted);
       const place = await there;
       if (scope() !== key) continue;
-      if (!place.server.over) return place;
+      if (!place.server.over()) return place;
       await close(place, 'it has ended');
     }
   };
@@ -109,7 +109,7 @@ export function modernServers({ config, limits, start }: ModernServersOptions): 
   const sweep = () => {
     for (const place of ready) {
       if (busy(place)) place.lastUsed = Date.now();
-      if (place.server.over) void close(place, 'it has ended');
+      if (place.server.over()) void close(place, 'it has ended');
       else if ((Date.now() - place.lastUsed) / 1000 >= config.idleTimeout) void close(place, 'idle for too long');
     }
   };

@@ -57,7 +57,7 @@ export function modernStart(config: StdioServerConfig, pool: Children, log: Log)
       void child.end('no revision in common');
       throw new Unavailable(502, `the server speaks only ${verdict.versions.join(', ')}`);
     }
-    if (verdict.usable && !child.over) return child;
+    if (verdict.usable && !child.over()) return child;
     await child.end('it did not answer server/discover');
     return pool.start(account, command);
   };

@@ -6,7 +6,14 @@
 import type { ServerResponse } from 'node:http';
 import { type Answer, streamed } from '../router/handler.ts';
 import type { Accepted } from './accept.ts';
-import type { EventStream } from './event-stream.ts';
+import {
+  attachReader,
+  type EventStream,
+  type EventStreams,
+  finishStream,
+  openStream,
+  sendEvent,
+} from './event-stream.ts';
 
 /** Where the answers to some requests go, and what comes before them. */
 export interface Answering {
@@ -34,15 +41,16 @@ export interface PostAnswerOptions {
   /** Seconds until the client gets a stream that it can resume; never where absent. */
   readonly streamAfter?: number;
   readonly prime: boolean;
-  open(): EventStream;
+  /** Of the session. */
+  readonly streams: EventStreams;
 }
 
 /** All on a stream that stays, as 2024-11-05 has it. */
 export function answeringOn(stream: EventStream): Answering {
   return {
-    respond: (bytes) => stream.send(bytes),
+    respond: (bytes) => sendEvent(stream, bytes),
     precede(bytes, lost) {
-      stream.send(bytes, lost);
+      sendEvent(stream, bytes, lost);
       return true;
     },
     streams: () => false,
@@ -61,9 +69,9 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
   const upgrade = (): EventStream => {
     if (stream) return stream;
     clearTimeout(timer);
-    stream = options.open();
-    stream.attach(res, headers, { prime: options.prime });
-    for (const bytes of held.splice(0)) stream.send(bytes);
+    stream = openStream(options.streams);
+    attachReader(stream, res, headers, { prime: options.prime });
+    for (const bytes of held.splice(0)) sendEvent(stream, bytes);
     resolve(streamed);
     return stream;
   };
@@ -77,11 +85,11 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
     respond(bytes, status = 200) {
       open--;
       worst = Math.max(worst, status);
-      if (stream) stream.send(bytes);
+      if (stream) sendEvent(stream, bytes);
       else held.push(bytes);
       if (open > 0) return;
       clearTimeout(timer);
-      if (stream) return stream.finish();
+      if (stream) return finishStream(stream);
       const body = options.batch
         ? Buffer.concat(held.flatMap((item, i) => [Buffer.from(i ? ',' : '['), item]).concat(Buffer.from(']')))
         : held[0];
@@ -89,7 +97,7 @@ export function postAnswer(options: PostAnswerOptions): PostAnswer {
     },
     precede(bytes, lost) {
       if (!accepted.stream) return false;
-      upgrade().send(bytes, lost);
+      sendEvent(upgrade(), bytes, lost);
       return true;
     },
     streams() {

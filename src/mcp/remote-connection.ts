@@ -260,21 +260,15 @@ export function remoteConnection({ server, caller, log, grace }: RemoteConnectio
       if (message.kind !== 'request') ahead = accepted.promise;
       else if (message.method === 'initialize') ahead = done;
     },
-    get backlog() {
-      return backlog;
-    },
+    backlog: () => backlog,
     hold(on) {
       if (on) gate = Promise.withResolvers<void>();
       else gate.resolve();
     },
     // Its requests have time limits of their own, and there is no process to end.
     suspect() {},
-    get spoke() {
-      return spoke;
-    },
-    get over() {
-      return over;
-    },
+    spoke: () => spoke,
+    over: () => over,
     get former() {
       return former !== undefined;
     },

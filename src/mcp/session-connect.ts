@@ -59,9 +59,7 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
     });
     return {
       send: connection.send,
-      get backlog() {
-        return connection.backlog;
-      },
+      backlog: () => connection.backlog(),
       hold: (on) => child.hold(on),
       suspect: connection.suspect,
       close: connection.close,
@@ -88,9 +86,7 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
     const child = await pool.start(account, command);
     let connection: Connection = {
       send: (message) => child.send(message.bytes),
-      get backlog() {
-        return child.backlog;
-      },
+      backlog: () => child.backlog(),
       hold: child.hold,
       // No client can have thought of this id.
       suspect: () => child.suspect(ping(randomUUID()).bytes),
@@ -107,13 +103,13 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
           else events.message(message);
         },
         ended(ending) {
-          if (!ending.expected && !child.spoke) pool.failed(ending.reason);
+          if (!ending.expected && !child.spoke()) pool.failed(ending.reason);
           events.ended(ending);
         },
       });
     const examine = async (handshake: Parameters<Connection['send']>[0], refusal: typeof handshake) => {
       const verdict = await probe(child, wait);
-      if (verdict.era !== 'modern' || child.over) {
+      if (verdict.era !== 'modern' || child.over()) {
         listen();
         return events.message(refusal);
       }
@@ -123,15 +119,13 @@ export function sessionConnect({ config, pool, shared, servers, log }: SessionCo
       connection.send(handshake);
     };
     listen();
-    if (child.over) throw new Unavailable(502, 'the server ended at once');
+    if (child.over()) throw new Unavailable(502, 'the server ended at once');
     return {
       send(message) {
         if (message.kind === 'request' && message.method === 'initialize') initialize = message;
         connection.send(message);
       },
-      get backlog() {
-        return connection.backlog;
-      },
+      backlog: () => connection.backlog(),
       hold: (on) => connection.hold?.(on),
       suspect: () => connection.suspect(),
       close: (reason) => connection.close(reason),

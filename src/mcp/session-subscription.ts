@@ -88,7 +88,7 @@ export function sessionSubscription(options: SessionSubscriptionOptions): Sessio
         if (over || number !== newest) return;
         if (current === own) current = undefined;
         // ST-15: what it was for is still wanted. One that was refused is not asked for again.
-        if (error === undefined || server.over) again();
+        if (error === undefined || server.over()) again();
       },
     };
     call = server.call(request, sink, { owner: options.owner });

@@ -4,10 +4,14 @@ import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Exchange } from '../router/handler.ts';
 import type { Called } from './called.ts';
+import type { Ending } from './child.ts';
 import type { BridgeLimits, StdioServerConfig } from './config.ts';
-import type { Connect } from './connection.ts';
-import { openSession, type Session } from './session.ts';
-import { type ToolPolicy, toolPolicy } from './tool-policy.ts';
+import type { Connect, Connection } from './connection.ts';
+import { finishStream } from './event-stream.ts';
+import type { Id, Message } from './message.ts';
+import { close, fail, isBusy, openSession, type Session, type SessionOptions, sweep } from './session.ts';
+import { receive } from './session-receive.ts';
+import { toolPolicy } from './tool-policy.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface Sessions extends AsyncDisposable {
@@ -35,93 +39,105 @@ const unconfirmed = 60;
 
 export function sessions({ config, limits, log, connect, called, gatewayId }: SessionsOptions): Sessions {
   const table = new Map<string, Session>();
-  const opening = new Map<symbol, string>();
+  /** How many each account has, with those that are being opened. */
+  const counts = new Map<string, number>();
   const closing = new Set<Promise<void>>();
-  const policy: ToolPolicy = toolPolicy(config.tools);
+  let taken = 0;
   let disposed = false;
 
-  const close = (session: Session, reason: string, status?: number) => {
-    const end = session.close(reason, status).finally(() => closing.delete(end));
-    closing.add(end);
-    return end;
+  const count = (account: string, more: 1 | -1) => {
+    const left = (counts.get(account) ?? 0) + more;
+    taken += more;
+    if (left > 0) counts.set(account, left);
+    else counts.delete(account);
+  };
+
+  const common: SessionOptions = {
+    log,
+    limits,
+    called,
+    policy: toolPolicy(config.tools),
+    requestTimeout: config.requestTimeout,
+    closed({ id, account }) {
+      table.delete(id);
+      count(account, -1);
+    },
+  };
+
+  const end = (session: Session, reason: string, status?: number) => {
+    const ended = close(session, reason, status).finally(() => closing.delete(ended));
+    closing.add(ended);
+    return ended;
   };
 
   /** Of one caller the longest unused session makes room: clients seldom say that they are done. */
   const admit = (account: string): Promise<void> | undefined => {
     if (disposed) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
-    const own = [...table.values()].filter((session) => session.account === account);
-    const coming = [...opening.values()].filter((of) => of === account).length;
-    if (table.size + opening.size >= config.maxSessions) {
+    if (taken >= config.maxSessions) {
       throw new Unavailable(503, 'the server has as many sessions as it may', { retryAfter: 30 });
     }
     const most = Math.min(
       limits.sessionsPerCaller,
       config.isolation === 'session' ? limits.childrenPerCaller : Number.POSITIVE_INFINITY,
     );
-    if (own.length + coming < most) return undefined;
-    const quiet = own.filter((session) => !session.busy).toSorted((a, b) => a.lastUsed - b.lastUsed)[0];
+    if ((counts.get(account) ?? 0) < most) return undefined;
+    const unused = [...table.values()].filter((session) => session.account === account && !isBusy(session));
+    const [quiet] = unused.toSorted((a, b) => a.lastUsed - b.lastUsed);
     if (!quiet) throw new Unavailable(429, 'you have as many sessions at this server as you may', { retryAfter: 30 });
-    return close(quiet, 'given up for a newer session of the same caller');
+    return end(quiet, 'given up for a newer session of the same caller');
   };
 
-  const sweep = () => {
+  const sweepAll = () => {
     const now = Date.now();
     for (const session of table.values()) {
-      session.sweep();
-      if (session.busy) continue;
+      sweep(session);
+      if (isBusy(session)) continue;
       const idle = (now - session.lastUsed) / 1000;
       const allowed = session.confirmed ? config.idleTimeout : Math.min(config.idleTimeout, unconfirmed);
-      if (idle >= allowed) void close(session, 'idle for too long');
-      else if ((now - session.openedAt) / 1000 >= limits.sessionLifetime) void close(session, 'too old');
+      if (idle >= allowed) void end(session, 'idle for too long');
+      else if ((now - session.openedAt) / 1000 >= limits.sessionLifetime) void end(session, 'too old');
     }
   };
   const every = Math.min(config.idleTimeout, limits.keepAlive, limits.stalled) / 3;
-  const sweeper = setInterval(sweep, Math.max(20, every * 1000));
+  const sweeper = setInterval(sweepAll, Math.max(20, every * 1000));
 
   return {
     quiesce() {
-      for (const session of table.values()) session.standing.finish();
+      for (const { standing } of table.values()) finishStream(standing);
     },
     async open(exchange) {
       const account = accountOf(exchange);
       const room = admit(account);
-      const claim = Symbol(account);
-      opening.set(claim, account);
+      count(account, 1);
+      // MCP 2025-11-25 transports, session management: unguessable, visible ASCII. 192 bits.
+      const random = randomBytes(24).toString('base64url');
+      const id = gatewayId === undefined ? random : `${gatewayId}.${random}`;
+      const early: [Message, Id | null | undefined][] = [];
+      let session: Session | undefined;
+      let ending: Ending | undefined;
+      let connection: Connection;
       try {
         await room;
-        // MCP 2025-11-25 transports, session management: unguessable, visible ASCII. 192 bits.
-        const random = randomBytes(24).toString('base64url');
-        const id = gatewayId === undefined ? random : `${gatewayId}.${random}`;
-        const early: Parameters<Session['receive']>[] = [];
-        let session: Session | undefined;
-        let ended: Parameters<Session['failed']>[0] | undefined;
-        const connection = connect(exchange, account, {
-          message: (...said) => (session ? session.receive(...said) : early.push(said)),
-          ended: (ending) => {
-            ended = ending;
-            session?.failed(ending);
+        connection = await connect(exchange, account, {
+          message(message, about) {
+            if (session) receive(session, message, about);
+            else early.push([message, about]);
+          },
+          ended(how) {
+            ending = how;
+            if (session) fail(session, how);
           },
         });
-        session = await openSession({
-          id,
-          caller: exchange.caller,
-          account,
-          called,
-          connection,
-          limits,
-          policy,
-          log: log.with({ session: random.slice(0, 6) }),
-          requestTimeout: config.requestTimeout,
-          closed: () => table.delete(id),
-        });
-        table.set(id, session);
-        for (const said of early) session.receive(...said);
-        if (ended) session.failed(ended);
-        if (disposed) await session.close('the gateway is stopping', 503);
-        return session;
-      } finally {
-        opening.delete(claim);
+      } catch (error) {
+        count(account, -1);
+        throw error;
       }
+      session = openSession(common, { id, caller: exchange.caller, account, connection });
+      table.set(id, session);
+      for (const [message, about] of early.splice(0)) receive(session, message, about);
+      if (ending) fail(session, ending);
+      if (disposed) await close(session, 'the gateway is stopping', 503);
+      return session;
     },
     find(exchange, id) {
       if (disposed) throw new Unavailable(503, 'the gateway is stopping', { retryAfter: 5 });
@@ -134,7 +150,7 @@ export function sessions({ config, limits, log, connect, called, gatewayId }: Se
     async [Symbol.asyncDispose]() {
       disposed = true;
       clearInterval(sweeper);
-      await Promise.all([...table.values()].map((session) => close(session, 'the gateway is stopping', 503)));
+      await Promise.all([...table.values()].map((session) => end(session, 'the gateway is stopping', 503)));
       await Promise.all(closing);
     },
   };

@@ -27,7 +27,7 @@ import {
 export interface SharedChild {
   /** `subject` is the user behind the session; sessions of one subject may see what concerns any of them. */
   join(subject: string, events: ConnectionEvents): Connection;
-  readonly over: boolean;
+  over(): boolean;
 }
 
 export interface SharedChildOptions {
@@ -44,8 +44,8 @@ export interface SharedChildOptions {
 interface Seat {
   readonly subject: string;
   readonly events: ConnectionEvents;
-  /** Own ids to the child's. */
-  readonly ids: Map<string, number>;
+  /** Own ids to the child's; made for the first. */
+  ids: Map<string, number> | undefined;
   capabilities: Params;
 }
 
@@ -60,6 +60,7 @@ interface Call {
   leftAt: number;
 }
 
+const unable: Params = {};
 /** Seconds after which a call of a session that left is no longer waited for. */
 const patience = 60;
 
@@ -73,6 +74,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   let lastId = 0;
 
   const tell = (value: Readonly<Record<string, unknown>>) => child.send(write(value).bytes);
+  const suspect = () => child.suspect(ping(++lastId).bytes);
   const order = (method: string, params: object) => tell({ id: ++lastId, method, params });
 
   /** The one user who may have caused what the child just said; undefined where there are several or none. */
@@ -101,7 +103,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     calls.delete(id);
     const { seat, request } = call;
     if (!seat) return;
-    seat.ids.delete(keyOf(request.id));
+    seat.ids?.delete(keyOf(request.id));
     if (request.method === 'resources/subscribe' && response.error === undefined)
       wants.subscribed(seat, textOf(request.params.uri));
     const span = find(response.bytes, ['id']);
@@ -175,6 +177,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     const own = ++lastId;
     const token = raw(['params', '_meta', 'progressToken']);
     calls.set(own, { seat, subject: seat.subject, request: message, rawId: id.text, rawToken: token?.text, leftAt: 0 });
+    seat.ids ??= new Map();
     seat.ids.set(keyOf(message.id), own);
     edits.push({ ...id, text: String(own) });
     if (token) edits.push({ ...token, text: String(own) });
@@ -187,7 +190,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     if (method === 'notifications/initialized') return;
     if (method === 'notifications/roots/list_changed' && soleSubject() === undefined) return;
     if (method === 'notifications/cancelled') {
-      const own = seat.ids.get(keyOf(params.requestId));
+      const own = seat.ids?.get(keyOf(params.requestId));
       const span = find(message.bytes, ['params', 'requestId']);
       if (own !== undefined && span) child.send(splice(message.bytes, [{ ...span, text: String(own) }]));
       return;
@@ -212,7 +215,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     const { uris, level } = wants.leave(seat);
     for (const uri of uris) order('resources/unsubscribe', { uri });
     if (level !== undefined) order('logging/setLevel', { level });
-    if (seats.size === 0 && !child.over) options.empty();
+    if (seats.size === 0 && !child.over()) options.empty();
   };
 
   child.listen({
@@ -232,7 +235,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
 
   return {
     join(subject, events) {
-      const seat: Seat = { subject, events, ids: new Map(), capabilities: {} };
+      const seat: Seat = { subject, events, ids: undefined, capabilities: unable };
       seats.add(seat);
       return {
         send(message) {
@@ -244,17 +247,13 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
             child.send(message.bytes);
           }
         },
-        get backlog() {
-          return child.backlog;
-        },
-        suspect: () => child.suspect(ping(++lastId).bytes),
+        backlog: child.backlog,
+        suspect,
         async close() {
           leave(seat);
         },
       };
     },
-    get over() {
-      return child.over;
-    },
+    over: child.over,
   };
 }

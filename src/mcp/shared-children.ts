@@ -39,7 +39,7 @@ export function sharedChildren(config: StdioServerConfig, pool: Children, log: L
     try {
       return await shakeHands(child, config.requestTimeout);
     } catch (error) {
-      const refused = error instanceof Unavailable && error.status === 502 && !child.over;
+      const refused = error instanceof Unavailable && error.status === 502 && !child.over();
       const verdict = refused ? await probe(child, Math.min(patience, config.requestTimeout)) : undefined;
       void child.end('it did not initialize');
       if (verdict?.era === 'modern') throw new ModernOnly('the server speaks the modern era only', { cause: error });
@@ -92,7 +92,7 @@ export function sharedChildren(config: StdioServerConfig, pool: Children, log: L
     async connect(exchange, account, events) {
       const scope = scopeOf(exchange, account);
       const shared = await acquire(scope);
-      if (shared.over) throw new Unavailable(502, 'the server ended');
+      if (shared.over()) throw new Unavailable(502, 'the server ended');
       clearTimeout(lingering.get(shared));
       lingering.delete(shared);
       return shared.join(scope.subject, events);

@@ -4,7 +4,7 @@ import { type Answer, type Exchange, streamed } from '../router/handler.ts';
 import { accepted } from './accept.ts';
 import type { Message } from './message.ts';
 import { hasBatches, isLegacy } from './protocol-version.ts';
-import type { Session } from './session.ts';
+import { close, listen, post, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { rpcRefusal } from './unavailable.ts';
 
@@ -30,9 +30,9 @@ export function streamableHttp(sessions: Sessions): StreamableHttp {
 
   const initialize = async (exchange: Exchange, message: Message): Promise<Answer> => {
     const session = await sessions.open(exchange);
-    const answer = await session.post(exchange, [message], false);
+    const answer = await post(session, exchange, [message], false);
     // Nobody will ever learn of this session.
-    if (exchange.res.destroyed) void session.close('the client left before it was initialized');
+    if (exchange.res.destroyed) void close(session, 'the client left before it was initialized');
     return answer;
   };
 
@@ -44,7 +44,7 @@ export function streamableHttp(sessions: Sessions): StreamableHttp {
       const session = sessionOf(exchange);
       if (handshake) throw rpcRefusal(400, 'initialize cannot be part of a batch');
       if (batch && !hasBatches(session.version)) throw rpcRefusal(400, 'batches exist in 2025-03-26 only');
-      return session.post(exchange, messages, batch);
+      return post(session, exchange, messages, batch);
     },
     get(exchange) {
       // A browser, or a client that tries whether there is a stream without a session: there is none.
@@ -53,13 +53,13 @@ export function streamableHttp(sessions: Sessions): StreamableHttp {
       }
       const session = sessionOf(exchange);
       const last = exchange.req.headers['last-event-id'];
-      if (!session.listen(exchange, typeof last === 'string' && last !== '' ? last : undefined)) {
+      if (!listen(session, exchange, typeof last === 'string' && last !== '' ? last : undefined)) {
         throw rpcRefusal(400, 'the event in Last-Event-ID is not known any more');
       }
       return streamed;
     },
     delete(exchange) {
-      void sessionOf(exchange).close('ended by the client');
+      void close(sessionOf(exchange), 'ended by the client');
       return { status: 204 };
     },
   };

@@ -67,7 +67,7 @@ test('TR-43: equal ids of several callers stay apart and go back as they were wr
     assert.ok(response.bytes.toString().includes(`"id":${ids[i]},`), response.bytes.toString());
     assert.ok(response.bytes.toString().includes(`"t${i}"`));
   });
-  assert.equal(server.idle, true);
+  assert.equal(server.idle(), true);
 });
 
 test('TR-44: equal progress tokens reach the call they belong to, with the type the client chose', async () => {
@@ -148,7 +148,7 @@ test('ST-06, ST-15: when the child dies its calls fail with 502, and subscriptio
     assert.deepEqual([(response.error as { code: number }).code, status], [-32603, 502]);
   }
   assert.match((await listener.done).response.bytes.toString(), /"resultType":"complete"/);
-  assert.equal(server.over, true);
+  assert.equal(server.over(), true);
   assert.equal((await tool(server, '10', 'echo').done).status, 502, 'one that comes too late fails at once');
 });
 
