@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { type Handler, type Middleware, type Reply, refusal } from '../router/handler.ts';
 import { collection, type Store } from '../store/store.ts';
 import type { CertificateStatus, Certificates } from './acme/certificates.ts';
-import { type Challenges, challenges } from './acme/challenges.ts';
+import type { Challenges } from './acme/challenges.ts';
 import { type Certificate, covers } from './certificate.ts';
 import { certificateFiles } from './certificate-files.ts';
 import { type CertificateSource, certificateTable } from './certificate-table.ts';
@@ -170,6 +170,7 @@ async function openSource(
   if (config.acme !== undefined) {
     kinds.add('acme');
     const { certificates } = await import('./acme/certificates.ts');
+    const { challenges } = await import('./acme/challenges.ts');
     proofs = challenges(config.acme, store, log);
     acme = opening.use(
       await certificates(config.acme, {

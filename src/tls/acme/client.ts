@@ -1,6 +1,6 @@
 /** The one place that knows acme-client: its account, its process-wide transport. */
 
-import acme, { type Client } from 'acme-client';
+import type { Client } from 'acme-client';
 import type { IssuerConfig } from '../config.ts';
 import { AcmeProblem } from './problem.ts';
 import { acmeRequest } from './transport.ts';
@@ -19,8 +19,10 @@ export interface AccountBook {
   save(account: Account, former: Account | undefined): Promise<boolean>;
 }
 
-// acme-client sleeps for any Retry-After, has no timeout and hides what went wrong; its transport is ours instead.
-function carry(): void {
+/** Read when something is ordered: it is the largest library of all, and a certificate lasts for weeks. */
+async function library() {
+  const { default: acme } = await import('acme-client');
+  // It sleeps for any Retry-After, has no timeout and hides what went wrong; its transport is ours instead.
   acme.axios.defaults.adapter = async (config) => {
     const { url = '', method = 'get', data } = config;
     const headers = Object.fromEntries(
@@ -30,6 +32,7 @@ function carry(): void {
     const answer = await acmeRequest(url, { method: method.toUpperCase(), headers, ...body });
     return { data: answer.text, status: answer.status, statusText: '', headers: answer.headers, config };
   };
+  return acme;
 }
 
 /** RFC 8555 §7.3: with its account, made where there is none and made anew where the issuer has forgotten it. */
@@ -37,7 +40,7 @@ export async function issuerClient(
   issuer: IssuerConfig & { email: string | undefined },
   book: AccountBook,
 ): Promise<Client> {
-  carry();
+  const acme = await library();
   const contact = issuer.email === undefined ? {} : { contact: [`mailto:${issuer.email}`] };
   const known = await book.load();
   const options = {
@@ -68,25 +71,28 @@ function isForgotten(error: unknown): boolean {
 
 /** PEM. */
 export async function certificateKey(keyType: 'ec256' | 'rsa2048'): Promise<string> {
-  const made = keyType === 'ec256' ? acme.crypto.createPrivateEcdsaKey() : acme.crypto.createPrivateRsaKey(2048);
+  const { crypto } = await library();
+  const made = keyType === 'ec256' ? crypto.createPrivateEcdsaKey() : crypto.createPrivateRsaKey(2048);
   return (await made).toString();
 }
 
 /** RFC 8555 §7.4: the request to certify this key for these names. */
 export async function certificateRequest(names: readonly string[], key: string): Promise<Buffer> {
-  const [, csr] = await acme.crypto.createCsr({ altNames: [...names] }, key);
+  const { crypto } = await library();
+  const [, csr] = await crypto.createCsr({ altNames: [...names] }, key);
   return csr;
 }
 
 /** RFC 8737 §3: the certificate that proves a name in a handshake. PEM. */
 export async function alpnCertificate(host: string, keyAuthorization: string): Promise<{ key: string; cert: string }> {
+  const { crypto } = await library();
   const authorization = { identifier: { type: 'dns', value: host } } as Parameters<
-    typeof acme.crypto.createAlpnCertificate
+    typeof crypto.createAlpnCertificate
   >[0];
-  const [key, cert] = await acme.crypto.createAlpnCertificate(
+  const [key, cert] = await crypto.createAlpnCertificate(
     authorization,
     keyAuthorization,
-    await acme.crypto.createPrivateEcdsaKey(),
+    await crypto.createPrivateEcdsaKey(),
   );
   return { key: key.toString(), cert: cert.toString() };
 }
