@@ -134,12 +134,7 @@ export function attachReader(
   });
   // Connection closed already: the stream waits for one who resumes it.
   if (to.destroyed || to.writableEnded) return void detach(stream);
-  to.writeHead(200, {
-    ...headers,
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store, no-transform',
-    'x-accel-buffering': 'no',
-  });
+  writeEventsHead(to, headers);
   if (opening !== undefined) write(stream, opening);
   else if (prime) write(stream, `id: ${number}.${written}\ndata: \n\n`);
   else to.flushHeaders();
@@ -268,6 +263,19 @@ function weigh(streams: Streams): void {
 /** Drops the readers that are behind; what they missed can be resumed as far as it is kept. */
 function cut({ open }: Streams): void {
   for (const { blocked, res } of open) if (blocked) res?.destroy();
+}
+
+export function writeEventsHead(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  // It may last for days, and the token that opened it is not kept for as long.
+  res.req.headers.authorization = undefined;
+  res.req.rawHeaders.length = 0;
+  res.writeHead(200, {
+    ...headers,
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store, no-transform',
+    // TR-37: proxies that buffer would hold back a stream for ever.
+    'x-accel-buffering': 'no',
+  });
 }
 
 /** A raw carriage return would end the line, and can only be space in JSON. */

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import { type Answer, streamed } from '../router/handler.ts';
 import type { Accepted } from './accept.ts';
 import type { BridgeLimits } from './config.ts';
-import { frame } from './event-stream.ts';
+import { frame, writeEventsHead } from './event-stream.ts';
 import { statusOf } from './modern-revision.ts';
 import type { Sink } from './modern-server.ts';
 
@@ -26,12 +26,7 @@ export function modernAnswer(res: ServerResponse, accepted: Accepted, limits: Br
   const upgrade = () => {
     if (ticker || done || res.destroyed) return;
     clearTimeout(opener);
-    res.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-store, no-transform',
-      // TR-37: proxies that buffer would hold back a stream for ever.
-      'x-accel-buffering': 'no',
-    });
+    writeEventsHead(res, {});
     res.flushHeaders();
     ticker = setInterval(tick, (Math.min(limits.keepAlive, limits.stalled) / 2) * 1000);
     resolve(streamed);
