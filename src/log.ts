@@ -19,21 +19,28 @@ export interface Log {
 /** Told of each event, whatever level is written, with the fields as they were given: they may hold secrets. */
 export type Heard = (level: LogLevel, event: string, fields: LogFields) => void;
 
+/** The methods of all logs that are made of one are the same and know the fields by `this`: each request has a log of its own. */
+interface Bound extends Log {
+  readonly bound: LogFields;
+}
+
+interface Overheard extends Bound {
+  readonly log: Log;
+}
+
 /** The same log, with somebody who listens. */
-export function overheard(log: Log, hear: Heard, bound: LogFields = {}): Log {
-  const at =
-    (level: LogLevel) =>
-    (event: string, fields: LogFields = {}) => {
-      log[level](event, fields);
-      hear(level, event, { ...bound, ...fields });
+export function overheard(log: Log, hear: Heard): Log {
+  const at = (level: LogLevel) =>
+    function (this: Overheard, event: string, fields: LogFields = {}) {
+      this.log[level](event, fields);
+      hear(level, event, { ...this.bound, ...fields });
     };
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    with: (fields) => overheard(log.with(fields), hear, { ...bound, ...fields }),
-  };
+  const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('error')];
+  function more(this: Overheard, fields: LogFields): Log {
+    return make(this.log.with(fields), { ...this.bound, ...fields });
+  }
+  const make = (log: Log, bound: LogFields): Overheard => ({ log, bound, debug, info, warn, error, with: more });
+  return make(log, {});
 }
 
 export interface LogOptions {
@@ -67,21 +74,17 @@ export function log(options: LogOptions): Log {
   const { output, write = (line) => output.write(line) } = options;
   const threshold = logLevels.indexOf(options.level);
   const line = options.format === 'json' ? jsonLine : prettyLine.bind(undefined, output);
-  const make = (bound: LogFields): Log => {
-    const at = (level: LogLevel) =>
-      logLevels.indexOf(level) < threshold
-        ? unwritten
-        : (event: string, fields: LogFields = {}) => {
-            write(line(level, event, redact({ ...bound, ...fields }, options.level === 'debug')));
-          };
-    return {
-      debug: at('debug'),
-      info: at('info'),
-      warn: at('warn'),
-      error: at('error'),
-      with: (fields) => make({ ...bound, ...fields }),
-    };
-  };
+  const at = (level: LogLevel) =>
+    logLevels.indexOf(level) < threshold
+      ? unwritten
+      : function (this: Bound, event: string, fields: LogFields = {}) {
+          write(line(level, event, redact({ ...this.bound, ...fields }, options.level === 'debug')));
+        };
+  const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('error')];
+  function more(this: Bound, fields: LogFields): Log {
+    return make({ ...this.bound, ...fields });
+  }
+  const make = (bound: LogFields): Bound => ({ bound, debug, info, warn, error, with: more });
   return make({});
 }
 
