@@ -1,6 +1,6 @@
 /** What the running gateway knows of itself: for `status`, and for whoever else shows it. */
 
-import { readFile } from 'node:fs/promises';
+import { promises as files } from 'node:fs';
 import type { BridgeStatus } from './mcp/bridge.ts';
 import type { Plan, PublishedServer } from './plan.ts';
 import type { RequestCounts } from './router/request-counts.ts';
@@ -162,7 +162,7 @@ function ownMemory(): number | undefined {
 /** proc_pid_status(5): VmRSS, in units of 1024 bytes. Other systems than Linux have no such file. */
 async function memoryOf(pid: number): Promise<number | undefined> {
   try {
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await files.readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
   } catch {
     return undefined;

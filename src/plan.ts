@@ -85,7 +85,7 @@ export async function assemble(config: GatewayConfig, publicUrl: URL, parts: Par
   const fixed = [...resources.values(), ...former.values(), ...config.auth.resources];
   const ofRouters = routerResources<ProtectedResource>(config.routers, publicUrl, fixed);
   const guarded = [...new Set([...fixed, ...ofRouters.values()])];
-  const authorization = authorizationServer(
+  const authorization = await authorizationServer(
     { ...config.auth, login: parts.login ?? config.auth.login },
     { publicUrl, store, resources: guarded },
   );

@@ -1,6 +1,6 @@
 /** The admin socket: HTTP with JSON over a unix socket that only the gateway's own user can open. */
 
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -54,6 +54,7 @@ export async function openAdminSocket(path: string, operations: Operations, log:
 
 /** A socket file that a killed gateway left behind goes; a live one stays. */
 async function removeStale(path: string): Promise<void> {
+  if (!existsSync(path)) return;
   const code = await new Promise<string>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => resolve('answered'));

@@ -57,10 +57,10 @@ export interface AuthorizationServerDeps {
 }
 
 /** Begins to make a signing key in the background where the store has none. */
-export function authorizationServer(
+export async function authorizationServer(
   config: AuthConfig,
   { publicUrl, store, resources: guarded }: AuthorizationServerDeps,
-): AuthorizationServer {
+): Promise<AuthorizationServer> {
   // RFC 8414 §2: the issuer is an origin without a trailing slash, the same byte for byte wherever it is named.
   const issuer = publicUrl.origin;
   const known = resources(guarded, publicUrl);
@@ -72,7 +72,7 @@ export function authorizationServer(
   const keys = signingKeys(store, config.signingAlgorithm, config.accessTokenLifetime);
   const access = accessTokens({ issuer, keys, grants: allGrants });
   const refresh = refreshTokens(store, allGrants, config.refreshGrace);
-  const providers = loginProviders(config.login, store);
+  const providers = await loginProviders(config.login, store);
   const users = localUsers(config.login.password, { store, grants: allGrants });
   const tokens = personalTokens({ resources: guarded, grants: allGrants, accessTokens: access, users, providers });
   const assertions = clientAssertions({ issuer, store, fetchJson });

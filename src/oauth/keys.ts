@@ -174,8 +174,8 @@ export function signingKeys(store: Store, alg: SigningAlgorithm, tokenLifetime: 
   const find = ({ keys }: KeySet, kid: string) => keys.find((key) => key.kid === kid);
   const info = ({ jwk: _, ...key }: PublicKey, set: KeySet): KeyInfo => ({ ...key, signs: isSigning(key.kid, set) });
 
-  // What went wrong is told to whoever needs a key.
-  prepared().catch(() => undefined);
+  // Behind what the start has still to do. What went wrong is told to whoever needs a key.
+  setImmediate(() => prepared().catch(() => undefined));
 
   return {
     async signer(expiresAt) {

@@ -5,7 +5,6 @@
 
 import { promises as dns, type LookupAddress } from 'node:dns';
 import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { isLoopbackAddress, isPublicAddress } from './public-address.ts';
 
@@ -67,7 +66,8 @@ export function strangerFetch(options: {
     );
   };
 
-  function answerOf(url: URL): Promise<IncomingMessage> {
+  async function answerOf(url: URL): Promise<IncomingMessage> {
+    const { request } = await import('node:https');
     return new Promise((resolved, reject) => {
       const host = url.hostname.replace(/^\[|\]$/g, '');
       // An address is connected to without a lookup.

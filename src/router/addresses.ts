@@ -8,6 +8,7 @@ export interface AddressSet {
 
 /** `fault` is the first entry that is neither an address nor a range. */
 export function addressSet(entries: readonly string[]): AddressSet | { readonly fault: string } {
+  if (entries.length === 0) return { has: () => false };
   const list = new BlockList();
   for (const entry of entries) {
     const [address = '', length] = entry.split('/');
@@ -17,7 +18,6 @@ export function addressSet(entries: readonly string[]): AddressSet | { readonly 
     if (length !== undefined && (!/^\d{1,3}$/.test(length) || Number(length) > bits)) return { fault: entry };
     list.addSubnet(address, length === undefined ? bits : Number(length), family === 4 ? 'ipv4' : 'ipv6');
   }
-  if (entries.length === 0) return { has: () => false };
   return {
     has: (address) => {
       const plain = plainAddress(address);

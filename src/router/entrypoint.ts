@@ -1,7 +1,7 @@
 /** A listening address: sockets in, exchanges to the handler, replies out. RFC 9112. */
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
-import { createSecureServer, type Http2Session, type SecureServerOptions } from 'node:http2';
+import type { Http2Session, SecureServerOptions } from 'node:http2';
 import { type AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +11,6 @@ import type { AccessRecord } from './access-log.ts';
 import { addressSet } from './addresses.ts';
 import { bind } from './bind.ts';
 import type { Handler } from './handler.ts';
-import { timeStreams } from './http2-stall.ts';
 import { isAt, listenOptions, passedSocket } from './listen-address.ts';
 import { peerAddress } from './peer.ts';
 import { expectProxyHeaders } from './proxied-sockets.ts';
@@ -79,7 +78,7 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
   if ('fault' in at) throw new Error(at.fault);
 
   const { log, limits, observe, sample, accessLog = true } = options;
-  const server = httpServer(options);
+  const server = await httpServer(options);
   options.secure?.attach(server as unknown as TlsServer);
   const exchanges = serving(
     { trusted, log, accessLog, observe, sample, encrypted: options.secure !== undefined },
@@ -88,6 +87,7 @@ export async function listen(options: EntrypointOptions, handler: Handler): Prom
   const sockets = new Set<Socket>();
   if (options.proxyProtocol) expectProxyHeaders(server, trusted, limits.headTimeout * 1000);
   join(server, exchanges, sockets, limits.stall);
+  if (options.secure !== undefined) (await import('./http2-stall.ts')).timeStreams(server, limits.stall * 1000);
   await bind(server, at, options.address);
   const bound = server.address();
   if (passed !== undefined && !isAt(options.address, bound)) {
@@ -132,7 +132,7 @@ function written(bound: AddressInfo | string | null): string {
   return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-function httpServer({ limits, secure }: EntrypointOptions): Server {
+async function httpServer({ limits, secure }: EntrypointOptions): Promise<Server> {
   const options: ServerOptions = {
     maxHeaderSize: longestHead,
     headersTimeout: limits.headTimeout * 1000,
@@ -148,7 +148,7 @@ function httpServer({ limits, secure }: EntrypointOptions): Server {
     shouldUpgradeCallback: isWebSocket,
     ServerResponse: IdentifiedResponse,
   };
-  const server = secure ? secureServer(secure.options, options) : createServer(options);
+  const server = secure ? await secureServer(secure.options, options) : createServer(options);
   server.maxConnections = limits.connections;
   // Node drops header lines beyond its count without a word; ours are counted and refused.
   server.maxHeadersCount = 0;
@@ -156,7 +156,8 @@ function httpServer({ limits, secure }: EntrypointOptions): Server {
 }
 
 /** With allowHTTP1 an HTTP/2 server speaks node:http's events with its request and response; @types/node does not say so. */
-function secureServer(secure: SecureServerOptions, options: ServerOptions): Server {
+async function secureServer(secure: SecureServerOptions, options: ServerOptions): Promise<Server> {
+  const { createSecureServer } = await import('node:http2');
   const own = { allowHTTP1: true, Http1ServerResponse: IdentifiedResponse };
   return createSecureServer({ ...options, ...secure, ...own }) as unknown as Server;
 }
@@ -197,7 +198,6 @@ function join(server: Server, exchanges: Serving, sockets: Set<Socket>, stall: n
     socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     linger(socket);
   });
-  timeStreams(server, stall * 1000);
   server.on('timeout', (socket: Socket | Http2Session) => {
     if (!(socket instanceof Socket)) return;
     // Silent both ways for `stall`, or idle for `keepAlive`. An event stream with nothing to say is no reason to cut.

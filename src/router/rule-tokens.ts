@@ -9,16 +9,8 @@ export interface Token {
   readonly position: number;
 }
 
-const shapes: readonly (readonly [Token['kind'], RegExp])[] = [
-  ['&&', /&&/y],
-  ['||', /\|\|/y],
-  ['!', /!/y],
-  ['(', /\(/y],
-  [')', /\)/y],
-  [',', /,/y],
-  ['name', /[A-Za-z][A-Za-z0-9]*/y],
-  ['string', /`[^`]*`|"(?:[^"\\\n]|\\.)*"/y],
-];
+/** A mark, a name or a string. */
+const shape = /(&&|\|\||[!(),])|([A-Za-z][A-Za-z0-9]*)|`[^`]*`|"(?:[^"\\\n]|\\.)*"/y;
 
 const escapes: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', n: '\n', r: '\r', t: '\t' };
 
@@ -33,10 +25,12 @@ export function tokens(text: string): Token[] {
 }
 
 function tokenAt(text: string, position: number): Token {
-  for (const [kind, shape] of shapes) {
-    shape.lastIndex = position;
-    const found = shape.exec(text);
-    if (found) return { kind, text: found[0], position };
+  shape.lastIndex = position;
+  const found = shape.exec(text);
+  if (found) {
+    const [whole, mark, name] = found;
+    const kind = (mark as Token['kind'] | undefined) ?? (name === undefined ? 'string' : 'name');
+    return { kind, text: whole, position };
   }
   const character = text.charAt(position);
   throw new RuleError(text, position, `unexpected ${character}`, hintFor(character));

@@ -1,11 +1,13 @@
 /** Ends a connection so that the last answer arrives. RFC 9112 §9.6. */
 
 import type { ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 
 /** Milliseconds in which a client may still send what it has under way. */
 const lingering = 2000;
+/** RFC 9113 §7. */
+const internalError = 0x2;
 
 /**
  * Closes our side and reads on for a moment. Closing both at once while bytes of the client are still unread would make
@@ -28,7 +30,6 @@ export function closeGently(socket: Socket): void {
 export function abandon(res: ServerResponse): void {
   if (res.writableEnded) return;
   // Destroyed without a code, a stream ends as if all were well.
-  if (res.req.httpVersionMajor > 1)
-    (res as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  if (res.req.httpVersionMajor > 1) (res as unknown as Http2ServerResponse).stream.close(internalError);
   else res.socket?.destroy();
 }

@@ -2,15 +2,13 @@
 
 import type { Store } from '../../store/store.ts';
 import type { AuthConfig } from '../config.ts';
-import { github } from './github.ts';
 import type { LoginProvider } from './identity-provider.ts';
-import { oidc } from './oidc.ts';
 import { passwordProvider } from './password.ts';
 
-export function loginProviders(login: AuthConfig['login'], store: Store): LoginProvider[] {
+export async function loginProviders(login: AuthConfig['login'], store: Store): Promise<LoginProvider[]> {
   return [
     ...(login.password ? [passwordProvider(login.password, store)] : []),
-    ...(login.oidc ?? []).map(oidc),
-    ...(login.github ? [github(login.github)] : []),
+    ...(login.oidc ? login.oidc.map((await import('./oidc.ts')).oidc) : []),
+    ...(login.github ? [(await import('./github.ts')).github(login.github)] : []),
   ];
 }
