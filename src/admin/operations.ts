@@ -33,21 +33,26 @@ export type GrantInfo = Pick<
   'id' | 'clientId' | 'subject' | 'username' | 'resources' | 'scope' | 'createdAt' | 'usedAt'
 >;
 
-const newClient = z.strictObject({
-  redirectUris: z.array(z.string()),
-  name: z.string().optional(),
-  secret: z.boolean(),
-});
-const newUser = z.strictObject({ name: z.string(), hash: z.string(), replace: z.boolean() });
-const rotation = z.strictObject({ compromised: z.boolean() });
-const renewal = z.strictObject({ host: z.string().optional() });
-const newToken = z.strictObject({
-  user: z.string().min(1),
-  servers: z.array(z.string()).min(1),
-  scope: z.array(z.string()),
-  name: z.string().min(1).max(100),
-  lifetime: z.int().positive(),
-});
+// Each is made when it is first asked for.
+const newClient = z.lazy(() =>
+  z.strictObject({
+    redirectUris: z.array(z.string()),
+    name: z.string().optional(),
+    secret: z.boolean(),
+  }),
+);
+const newUser = z.lazy(() => z.strictObject({ name: z.string(), hash: z.string(), replace: z.boolean() }));
+const rotation = z.lazy(() => z.strictObject({ compromised: z.boolean() }));
+const renewal = z.lazy(() => z.strictObject({ host: z.string().optional() }));
+const newToken = z.lazy(() =>
+  z.strictObject({
+    user: z.string().min(1),
+    servers: z.array(z.string()).min(1),
+    scope: z.array(z.string()),
+    name: z.string().min(1).max(100),
+    lifetime: z.int().positive(),
+  }),
+);
 
 export function operations({ gateway, reload }: OperationsParts): Operations {
   return {

@@ -5,7 +5,7 @@ import type { Operations } from '../console/operations.ts';
 import type { Store } from '../store/store.ts';
 import { read } from './socket.ts';
 
-const newRecord = z.strictObject({ key: z.string(), value: z.json(), ttl: z.number().optional() });
+const newRecord = z.lazy(() => z.strictObject({ key: z.string(), value: z.json(), ttl: z.number().optional() }));
 
 export function recordOperations(store: Store): Operations {
   return {

@@ -42,38 +42,38 @@ const text = (limit: number) =>
     .regex(/^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/, 'has control characters');
 
 /** RFC 7591 §2: pages for people, so the web and nothing that runs. */
-const page = text(2048).refine(
-  (uri) => URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol),
-  'is not a web URL',
-);
-const secure = text(2048).refine(
-  (uri) => URL.canParse(uri) && new URL(uri).protocol === 'https:',
-  'is not an https URL',
-);
+const page = () =>
+  text(2048).refine((uri) => URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol), 'is not a web URL');
+const secure = () =>
+  text(2048).refine((uri) => URL.canParse(uri) && new URL(uri).protocol === 'https:', 'is not an https URL');
 
 /** RFC 7517 §4: public keys only; a private or shared one was sent by mistake and must not be kept. */
-const publicKey = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP'], 'is not RSA, EC or OKP') })
-  .refine((jwk) => !('d' in jwk) && !('k' in jwk) && !('p' in jwk), 'has private members');
+const publicKey = () =>
+  z
+    .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP'], 'is not RSA, EC or OKP') })
+    .refine((jwk) => !('d' in jwk) && !('k' in jwk) && !('p' in jwk), 'has private members');
 
-const shape = z.object({
-  redirect_uris: z.array(z.string()).max(32, 'has more than 32 members').default([]),
-  token_endpoint_auth_method: z.enum(authMethods).default('client_secret_basic'),
-  grant_types: z.array(text(128)).max(16).default(['authorization_code', 'refresh_token']),
-  response_types: z.array(text(64)).max(16).optional(),
-  client_name: text(200).optional(),
-  client_uri: page.optional(),
-  logo_uri: page.optional(),
-  tos_uri: page.optional(),
-  policy_uri: page.optional(),
-  scope: text(2000).optional(),
-  contacts: z.array(text(254)).max(16).optional(),
-  jwks_uri: secure.optional(),
-  jwks: z.object({ keys: z.array(publicKey).min(1, 'is empty').max(16) }).optional(),
-  software_id: text(200).optional(),
-  software_version: text(200).optional(),
-  application_type: z.enum(['web', 'native']).optional(),
-});
+// Made when the first client says something.
+const shape = z.lazy(() =>
+  z.object({
+    redirect_uris: z.array(z.string()).max(32, 'has more than 32 members').default([]),
+    token_endpoint_auth_method: z.enum(authMethods).default('client_secret_basic'),
+    grant_types: z.array(text(128)).max(16).default(['authorization_code', 'refresh_token']),
+    response_types: z.array(text(64)).max(16).optional(),
+    client_name: text(200).optional(),
+    client_uri: page().optional(),
+    logo_uri: page().optional(),
+    tos_uri: page().optional(),
+    policy_uri: page().optional(),
+    scope: text(2000).optional(),
+    contacts: z.array(text(254)).max(16).optional(),
+    jwks_uri: secure().optional(),
+    jwks: z.object({ keys: z.array(publicKey()).min(1, 'is empty').max(16) }).optional(),
+    software_id: text(200).optional(),
+    software_version: text(200).optional(),
+    application_type: z.enum(['web', 'native']).optional(),
+  }),
+);
 
 /**
  * The metadata as it will be kept and echoed. RFC 7591 §2: members we do not know are ignored. A member that is null
