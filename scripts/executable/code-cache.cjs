@@ -7,7 +7,7 @@ const { readFileSync, writeFileSync } = require('node:fs');
 const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 
-const [source, cache] = ['mcp-gateway.cjs', 'code-cache'];
+const [source, cache, config] = ['mcp-gateway.cjs', 'code-cache', 'gateway.config.json'];
 // What has run once is kept, too. Taken back below, since a cache is good only with the options that it was made with.
 setFlagsFromString('--no-flush-bytecode');
 const text = readFileSync(source, 'latin1');
@@ -28,5 +28,12 @@ process.stdout.write = () => {
   setTimeout(keep, 1000);
   return true;
 };
-process.argv = [process.execPath, 'mcp-gateway', 'serve', '--listen', '127.0.0.1:0', '--', 'cat'];
+// What nearly every gateway has: a file, a directory for its state, a way to log in and a server.
+const entrypoints = { http: { listen: '127.0.0.1:0' } };
+const auth = { login: { password: {} } };
+writeFileSync(
+  config,
+  JSON.stringify({ stateDir: 'state', entrypoints, auth, mcpServers: { one: { command: 'cat' } } }),
+);
+process.argv = [process.execPath, 'mcp-gateway', 'serve', '-c', config];
 program.runInThisContext()(exports, require, module, __filename, __dirname);
