@@ -160,6 +160,8 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
       res.on('error', ignored);
       // Emitted once; `once` would cost each request a second function and its removal.
       res.on('close', () => {
+        // Node says so in HTTP/1.1 only, and whoever would write later has to know.
+        res.destroyed = true;
         leave(seat);
         if (place.latest === res) place.latest = undefined;
         if (inFlight.length === 0) onFinished?.();
