@@ -50,6 +50,5 @@ export function failCalls(calls: Calls, text: string, status: number): void {
 
 /** The POSTs that wait and can take more than their answers, the latest last. */
 export function streamingAnswers(calls: Calls): readonly Answering[] {
-  const answers = calls.map(({ answer }) => answer);
-  return answers.filter((answer, at) => answers.indexOf(answer) === at && answer.streams());
+  return [...new Set(calls.map(({ answer }) => answer))].filter((answer) => answer.streams());
 }
