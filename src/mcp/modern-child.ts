@@ -18,6 +18,7 @@ import {
 import { type Discovered, metaKey, metaOf } from './modern-revision.ts';
 import { failure, isListen, type ModernServer, rawId, type Sink, subscriptionOver } from './modern-server.ts';
 import { discoverRequest } from './probe.ts';
+import { risingMap } from './rising-map.ts';
 
 export interface ModernChildOptions {
   /** One that has answered `server/discover` and is asked nothing else by anybody. */
@@ -38,7 +39,7 @@ interface Pending {
 }
 
 export function modernChild({ child, discovered, log, ended }: ModernChildOptions): ModernServer {
-  const calls = new Map<number, Pending>();
+  const calls = risingMap<Pending>();
   let last = 0;
 
   const callOf = (id: unknown) => (typeof id === 'number' ? calls.get(id) : undefined);
@@ -87,13 +88,13 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
    * that asked for any; where there are others it could be about theirs, asked for or not.
    */
   const logged = (message: Notification) => {
-    const busy = [...calls.values()].filter(({ request }) => !isListen(request));
+    const busy = calls.values().filter(({ request }) => !isListen(request));
     const latest = busy.findLast(({ logs }) => logs);
     if (latest && busy.every(({ owner }) => owner === latest.owner)) latest.sink.notify(message);
   };
 
   const fail = (reason: string) => {
-    const lost = [...calls.values()];
+    const lost = calls.values();
     calls.clear();
     for (const { request, sink } of lost) {
       // TR-35, ST-15: whoever listens is told that this subscription is over, and may listen again.
@@ -143,7 +144,7 @@ export function modernChild({ child, discovered, log, ended }: ModernChildOption
     },
     notify: (message) => child.send(message.bytes),
     suspect: () => child.suspect(discoverRequest.bytes),
-    idle: () => calls.size === 0,
+    idle: () => calls.size() === 0,
     over: child.over,
     backlog: child.backlog,
     async close(reason) {

@@ -23,6 +23,7 @@ import {
   textOf,
   write,
 } from './message.ts';
+import { risingMap } from './rising-map.ts';
 
 export interface SharedChild {
   /** `subject` is the user behind the session; sessions of one subject may see what concerns any of them. */
@@ -44,12 +45,12 @@ export interface SharedChildOptions {
 interface Seat {
   readonly subject: string;
   readonly events: ConnectionEvents;
-  /** Own ids to the child's; made for the first. */
-  ids: Map<string, number> | undefined;
   capabilities: Params;
 }
 
 interface Call {
+  /** The id that the child knows it by. */
+  readonly number: number;
   /** Undefined when the session has left before the answer came. */
   seat: Seat | undefined;
   readonly subject: string;
@@ -67,7 +68,7 @@ const patience = 60;
 export function sharedChild(options: SharedChildOptions): SharedChild {
   const { child, handshake, log, strangers } = options;
   const seats = new Set<Seat>();
-  const calls = new Map<number, Call>();
+  const calls = risingMap<Call>();
   const asked = new Map<string, Seat>();
   const elicited = new Map<unknown, Seat>();
   const wants = interests<Seat>();
@@ -81,8 +82,8 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   const soleSubject = (): string | undefined => {
     const subjects = new Set<string>();
     for (const seat of seats) subjects.add(seat.subject);
-    for (const [id, call] of calls) {
-      if (call.seat === undefined && Date.now() - call.leftAt > patience * 1000) calls.delete(id);
+    for (const call of calls.values()) {
+      if (call.seat === undefined && Date.now() - call.leftAt > patience * 1000) calls.delete(call.number);
       else subjects.add(call.subject);
     }
     const [only] = subjects;
@@ -92,7 +93,12 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
   /** Sessions with a call in flight, the latest first; all of them where there is none. */
   const concerned = (): readonly Seat[] => {
     if (soleSubject() === undefined) return [];
-    const busy = new Set([...calls.values()].toReversed().flatMap(({ seat }) => seat ?? []));
+    const busy = new Set(
+      calls
+        .values()
+        .toReversed()
+        .flatMap(({ seat }) => seat ?? []),
+    );
     return busy.size > 0 ? [...busy] : [...seats];
   };
 
@@ -103,7 +109,6 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     calls.delete(id);
     const { seat, request } = call;
     if (!seat) return;
-    seat.ids?.delete(keyOf(request.id));
     if (request.method === 'resources/subscribe' && response.error === undefined)
       wants.subscribed(seat, textOf(request.params.uri));
     const span = find(response.bytes, ['id']);
@@ -174,13 +179,12 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
       if (level === undefined) return answer({ result: {} });
       if (span) edits.push({ ...span, text: JSON.stringify(level) });
     }
-    const own = ++lastId;
+    const number = ++lastId;
     const token = raw(['params', '_meta', 'progressToken']);
-    calls.set(own, { seat, subject: seat.subject, request: message, rawId: id.text, rawToken: token?.text, leftAt: 0 });
-    seat.ids ??= new Map();
-    seat.ids.set(keyOf(message.id), own);
-    edits.push({ ...id, text: String(own) });
-    if (token) edits.push({ ...token, text: String(own) });
+    const { subject } = seat;
+    calls.set(number, { number, seat, subject, request: message, rawId: id.text, rawToken: token?.text, leftAt: 0 });
+    edits.push({ ...id, text: String(number) });
+    if (token) edits.push({ ...token, text: String(number) });
     child.send(splice(message.bytes, edits));
   };
 
@@ -190,9 +194,9 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
     if (method === 'notifications/initialized') return;
     if (method === 'notifications/roots/list_changed' && soleSubject() === undefined) return;
     if (method === 'notifications/cancelled') {
-      const own = seat.ids?.get(keyOf(params.requestId));
+      const call = calls.values().findLast((one) => one.seat === seat && one.request.id === params.requestId);
       const span = find(message.bytes, ['params', 'requestId']);
-      if (own !== undefined && span) child.send(splice(message.bytes, [{ ...span, text: String(own) }]));
+      if (call && span) child.send(splice(message.bytes, [{ ...span, text: String(call.number) }]));
       return;
     }
     child.send(message.bytes);
@@ -200,11 +204,11 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
 
   const leave = (seat: Seat) => {
     if (!seats.delete(seat)) return;
-    for (const [id, call] of calls) {
+    for (const call of calls.values()) {
       if (call.seat !== seat) continue;
       call.seat = undefined;
       call.leftAt = Date.now();
-      tell({ method: 'notifications/cancelled', params: { requestId: id, reason: 'the client left' } });
+      tell({ method: 'notifications/cancelled', params: { requestId: call.number, reason: 'the client left' } });
     }
     for (const [key, of] of asked) {
       if (of !== seat) continue;
@@ -235,7 +239,7 @@ export function sharedChild(options: SharedChildOptions): SharedChild {
 
   return {
     join(subject, events) {
-      const seat: Seat = { subject, events, ids: undefined, capabilities: unable };
+      const seat: Seat = { subject, events, capabilities: unable };
       seats.add(seat);
       return {
         send(message) {
