@@ -10,6 +10,7 @@ import { isObject, type Params, type Request, type Response, rpcCode, write } fr
 import { type Call, failure, rawId, type Sink } from './modern-server.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { type PendingCall, soleOwner } from './pending-call.ts';
+import type { RisingMap } from './rising-map.ts';
 
 export interface ClientQuestions {
   /** A request of the server: becomes a question of one of the calls, or is refused. */
@@ -23,7 +24,7 @@ export interface ClientQuestions {
 }
 
 export interface ClientQuestionsOptions {
-  readonly calls: Map<number, PendingCall>;
+  readonly calls: RisingMap<PendingCall>;
   /** Of the clients, as the server was told. */
   readonly capabilities: Params;
   /** JSON. */
@@ -63,9 +64,9 @@ export function clientQuestions(options: ClientQuestionsOptions): ClientQuestion
   /** Stdio does not say which call made the server ask. Among those of one caller it makes no difference: the answer is the server's. */
   const route = (ask: Request) => {
     const owner = soleOwner(calls);
-    const candidates = [...calls.values()].filter(
-      (call) => call.owner === owner && call.leftAt === undefined && askable.includes(call.request.method),
-    );
+    const candidates = calls
+      .values()
+      .filter((call) => call.owner === owner && call.leftAt === undefined && askable.includes(call.request.method));
     const waiting = candidates.filter(({ sink }) => sink);
     const call = waiting.findLast(({ asks }) => asks.size === 0) ?? waiting.at(-1) ?? candidates.at(-1);
     if (!able(capabilities, ask)) {
@@ -120,7 +121,7 @@ export function clientQuestions(options: ClientQuestionsOptions): ClientQuestion
     call.leftAt = Date.now();
     for (const ask of call.asks.values()) refuse(ask, reason);
     call.asks.clear();
-    if (calls.has(call.number)) tell({ method: 'notifications/cancelled', params: { requestId: call.number, reason } });
+    if (calls.get(call.number)) tell({ method: 'notifications/cancelled', params: { requestId: call.number, reason } });
   };
 
   return {

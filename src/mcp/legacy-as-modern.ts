@@ -26,6 +26,7 @@ import { type Discovered, metaKey, modernCode, modernVersions } from './modern-r
 import { type Call, failure, isListen, type ModernServer, type Sink, success } from './modern-server.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { forgetCancelled, type PendingCall, soleOwner } from './pending-call.ts';
+import { risingMap } from './rising-map.ts';
 
 export interface LegacyAsModernOptions {
   /** Initialized; nobody else speaks to it. */
@@ -43,7 +44,7 @@ const orderPatience = 10;
 
 export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
   const { peer, handshake, capabilities, parking, log } = options;
-  const calls = new Map<number, PendingCall>();
+  const calls = risingMap<PendingCall>();
   const orders = new Map<number, (agreed: boolean) => void>();
   const discovered: Discovered = {
     versions: modernVersions,
@@ -139,12 +140,14 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     }
     if (method === 'notifications/message') {
       // TR-33: only for those who asked, and only where it can be told whose it is.
-      const call = [...calls.values()].findLast(
-        ({ sink, request }) =>
-          sink &&
-          rank(params.level) >= rank(logLevelOf(request.params) ?? '') &&
-          logLevelOf(request.params) !== undefined,
-      );
+      const call = calls
+        .values()
+        .findLast(
+          ({ sink, request }) =>
+            sink &&
+            rank(params.level) >= rank(logLevelOf(request.params) ?? '') &&
+            logLevelOf(request.params) !== undefined,
+        );
       if (call?.sink && soleOwner(calls) === call.owner) call.sink.notify(message);
       return;
     }
@@ -153,7 +156,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
   };
 
   const fail = (reason: string) => {
-    const lost = [...calls.values()];
+    const lost = calls.values();
     calls.clear();
     for (const call of lost) {
       call.place?.leave();
@@ -205,7 +208,7 @@ export function legacyAsModern(options: LegacyAsModernOptions): ModernServer {
     suspect: () => peer.suspect(ping(++last).bytes),
     idle() {
       // A server need not answer what was cancelled.
-      return listeners.size === 0 && [...calls.values()].every(({ leftAt }) => leftAt !== undefined);
+      return listeners.size === 0 && calls.values().every(({ leftAt }) => leftAt !== undefined);
     },
     over: () => peer.over(),
     backlog: () => peer.backlog(),

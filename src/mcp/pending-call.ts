@@ -3,6 +3,7 @@
 import type { Params, Request, Response } from './message.ts';
 import type { Sink } from './modern-server.ts';
 import type { Place } from './parked-calls.ts';
+import type { RisingMap } from './rising-map.ts';
 
 export interface PendingCall {
   readonly number: number;
@@ -26,17 +27,17 @@ export interface PendingCall {
 /** Seconds after which a cancelled call is no longer thought to run. */
 const patience = 60;
 
-export function forgetCancelled(calls: Map<number, PendingCall>): void {
-  for (const [number, { leftAt }] of calls) {
+export function forgetCancelled(calls: RisingMap<PendingCall>): void {
+  for (const { number, leftAt } of calls.values()) {
     if (leftAt !== undefined && Date.now() - leftAt > patience * 1000) calls.delete(number);
   }
 }
 
 /** Whoever is the only one with something under way; a cancelled call may still run for a while. */
-export function soleOwner(calls: Map<number, PendingCall>): string | undefined {
+export function soleOwner(calls: RisingMap<PendingCall>): string | undefined {
   forgetCancelled(calls);
   // What the gateway asks on its own behalf is nobody's.
-  const owners = new Set([...calls.values()].flatMap(({ owner }) => owner || []));
+  const owners = new Set(calls.values().flatMap(({ owner }) => owner || []));
   const [only] = owners;
   return owners.size === 1 ? only : undefined;
 }
