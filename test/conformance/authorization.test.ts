@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { browser } from '../support/browser.ts';
-import { freePort } from '../support/free-port.ts';
+import { answering, freePort } from '../support/free-port.ts';
 import { people, register, testGateway } from '../support/oauth-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -30,6 +30,8 @@ async function authorizationSuite(url: string, options: readonly string[], port:
     report += `${line}\n`;
     if (!line.startsWith(`${url}/authorize?`)) continue;
     const back = await browser().authorize(line, { username: 'alice', password: people.alice });
+    // It prints the URL before it listens.
+    await answering(port);
     await (await fetch(back)).text();
   }
   const [code] = await exited;
