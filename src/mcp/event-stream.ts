@@ -273,13 +273,15 @@ export function writeEventsHead(res: ServerResponse, headers: Readonly<Record<st
   // It may last for days, and the token that opened it is not kept for as long.
   res.req.headers.authorization = undefined;
   res.req.rawHeaders.length = 0;
-  res.writeHead(200, {
+  const all = {
     ...headers,
     'content-type': 'text/event-stream',
     'cache-control': 'no-store, no-transform',
     // TR-37: proxies that buffer would hold back a stream for ever.
     'x-accel-buffering': 'no',
-  });
+  };
+  // A flat list is what Node writes the quickest.
+  res.writeHead(200, Object.entries(all).flat());
 }
 
 /** A raw carriage return would end the line, and can only be space in JSON. */

@@ -3,22 +3,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailable } from '../store/store.ts';
 import { type Exchange, Refusal, type Reply, refusal } from './handler.ts';
+import { replaceHead } from './response-head.ts';
 
 export function writeReply(req: IncomingMessage, res: ServerResponse, reply: Reply): void {
   const body = bodyOf(reply.body);
-  const headers: Record<string, string | string[] | number> = {};
+  const headers: string[] = [];
   const type = contentTypeOf(reply.body);
-  if (type !== undefined) headers['content-type'] = type;
+  if (type !== undefined && reply.headers?.['content-type'] === undefined) headers.push('content-type', type);
   for (const [name, value] of Object.entries(reply.headers ?? {})) {
     const key = name.toLowerCase();
     if (key === 'connection' && req.httpVersionMajor > 1) continue;
     // RFC 9110 §10.2.2: Location is a URI, so what is not ASCII is percent-encoded.
-    headers[key] = typeof value === 'string' ? (key === 'location' ? ascii(value) : value) : [...value];
+    if (typeof value === 'string') headers.push(key, key === 'location' ? ascii(value) : value);
+    else for (const each of value) headers.push(key, each);
   }
   // RFC 9110 §8.6: no Content-Length with 1xx and 204; RFC 9110 §15.4.5: none needed with 304.
   const bodiless = reply.status === 204 || reply.status === 304;
-  if (!bodiless) headers['content-length'] = body.length;
-  res.writeHead(reply.status, headers);
+  if (!bodiless) headers.push('content-length', String(body.length));
+  replaceHead(res, reply.status, headers);
   res.end(bodiless || req.method === 'HEAD' ? undefined : body);
 }
 

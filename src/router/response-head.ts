@@ -1,22 +1,32 @@
 /** The head of an answer, whoever writes it: a Reply, a refusal or a stream. */
 
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { headerIn } from './upstream-headers.ts';
 
-/** An answer that tells its request's id. Node wants a class; what is set on it beforehand would cost each answer Node's slow way. */
+/**
+ * An answer that tells its request's id and what it varies by. Node wants a class; what is set on it beforehand would cost each
+ * answer Node's slow way.
+ */
 export class IdentifiedResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
   /** Empty for what never became a request. */
   requestId = '';
+  /** What stages had to say of Vary; see `appendVary`. */
+  vary = '';
   /** Of a head that was written from a flat list. */
   announcedLength: string | undefined = undefined;
 
   override writeHead(status: number, reason?: unknown, headers?: unknown): this {
     const given = typeof reason === 'string' ? headers : reason;
-    const { requestId } = this;
+    const { requestId, vary } = this;
     if (Array.isArray(given)) {
       if (requestId !== '') given.push('x-request-id', requestId);
+      if (vary !== '') given.push('vary', vary);
       const at = given.indexOf('content-length');
       if (at >= 0 && at % 2 === 0) this.announcedLength = given[at + 1];
-    } else if (requestId !== '') this.setHeader('x-request-id', requestId);
+    } else {
+      if (requestId !== '') this.setHeader('x-request-id', requestId);
+      if (vary !== '') this.appendHeader('vary', vary);
+    }
     return super.writeHead(status, given as OutgoingHttpHeaders);
   }
 }
@@ -47,6 +57,12 @@ export function setHead(res: ServerResponse, status: number, headers: string[]):
   }
   appendAll(res, headers);
   res.statusCode = status;
+}
+
+/** As `setHead`, in the place of what stages have set under the same names. */
+export function replaceHead(res: ServerResponse, status: number, headers: string[]): void {
+  for (const name of res.getHeaderNames()) if (headerIn(headers, name) !== undefined) res.removeHeader(name);
+  setHead(res, status, headers);
 }
 
 function appendAll(res: ServerResponse, headers: readonly string[]): void {

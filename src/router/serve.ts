@@ -175,6 +175,7 @@ export function serving(options: ServeOptions, handler: Handler): Serving {
 /** What stages set for an answer that is not given. */
 function startAgain(res: ServerResponse): void {
   for (const name of res.getHeaderNames()) if (name !== 'x-request-id') res.removeHeader(name);
+  if (res instanceof IdentifiedResponse) res.vary = '';
 }
 
 function endsConnection(res: ServerResponse): void {
