@@ -7,6 +7,7 @@
  *     --executable FILE   what to soak instead of the sources, such as dist/mcp-gateway
  */
 
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { soak } from './soak.ts';
 
@@ -28,7 +29,7 @@ const { statuses } = await soak({
   rounds,
   seconds: (Number(values.minutes) * 60) / rounds,
   seed,
-  ...(values.executable !== undefined && { executable: values.executable }),
+  ...(values.executable !== undefined && { executable: resolve(values.executable) }),
   report({ number, answers, verified, processes, heap, rss, descriptors, resources }) {
     const handles = Object.entries(resources).map(([kind, count]) => `${count} ${kind}`);
     say(`round ${number}: ${answers} answers, ${verified} compared, ${processes} processes so far; left:`);
